@@ -1,0 +1,8 @@
+export default {
+  extensions: { ts: 'module' },
+  nodeArguments: ['--import=tsx'],
+  workerThreads: false,
+  files: ['test/**/*.test.ts'],
+  timeout: '3m',
+  concurrency: 2,
+}
