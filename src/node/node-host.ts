@@ -1,0 +1,53 @@
+/**
+ * What the gRPC services need of a process: its replicas, its shard map and itself. A storage node and the
+ * coordinator both are such hosts; the coordinator has no replicas and passes every request on.
+ */
+import type { Digest, NodeStatus, ReadLogRequest, ReadLogResponse, ReplicaStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type { ScanRequest, ScanResponse, WatchRequest, WatchResponse } from '../generated/varve/v1/kv.js'
+
+/** Where the answers to a session's frames go. */
+export interface ReplySink {
+  /** 16 bytes; kept by reference, never changed. */
+  readonly clientId: Buffer
+  readonly actor: string
+  /** True once the stream has ended: answers are dropped, what was appended stays. */
+  readonly closed: boolean
+  /** Takes the buffer over. Frames of one turn of the event loop travel as one message. */
+  send(frame: Buffer): void
+}
+
+/** One replica on this process, as the services see it. */
+export interface ShardHost {
+  readonly ordinal: number
+  readonly name: string
+  /**
+   * Carries out a request frame (src/client/session-frame.ts). Every operation in it is answered exactly once
+   * through the sink, unless the sink has closed. The frame's bytes are the host's from here on.
+   * Throws `VarveError` INVALID_ARGUMENT for a frame that cannot be read.
+   */
+  handleFrame(frame: Buffer, sink: ReplySink): void
+  /** A page of this replica's keys, at the consistency asked for. Rejects with `VarveError`. */
+  scan(request: ScanRequest, signal: AbortSignal): Promise<ScanResponse>
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchResponse>
+  readLog(request: ReadLogRequest, signal: AbortSignal): AsyncIterable<ReadLogResponse>
+  digest(): Promise<Digest>
+  status(): ReplicaStatus
+}
+
+export interface NodeHost {
+  readonly address: string
+  /** Empty until the coordinator has named it. */
+  readonly clusterId: string
+  readonly incarnation: number
+  /** The replica of this shard on this process, if there is one. */
+  shard(ordinal: number): ShardHost | undefined
+  /** The newest map known here; undefined before the coordinator sent one. */
+  shardMap(): ShardMap | undefined
+  /** Calls the listener with each newer map; the function returned ends that. */
+  onShardMap(listener: (map: ShardMap) => void): () => void
+  /** A new client id that begins with a stamp of now. */
+  newClientId(): Buffer
+  /** Lamport time of this process, after observing the one given. An implausible one is refused (VarveError). */
+  observe(lamport: number): number
+  status(): NodeStatus
+}

@@ -1,0 +1,122 @@
+/**
+ * The upstream's side of following: one `Progress` for each child in the configuration's tree, fed from the log.
+ * A record is forwarded the moment it is appended; a child that is behind is served from the log by the same code.
+ */
+import type { Configuration, Report } from '../generated/varve/v1/replication.js'
+import type { Log } from '../log/log.js'
+import type { LogRecord } from '../log/record-codec.js'
+import { childrenOf } from './configuration.js'
+import type { Body } from './effects.js'
+import { lastSharedEnd } from './matching.js'
+import { Progress } from './progress.js'
+
+type Send = (to: string, body: Body) => void
+
+export class Downstreams {
+  readonly #log: Log
+  readonly #send: Send
+  #children = new Map<string, Progress>()
+
+  constructor(log: Log, send: Send) {
+    this.#log = log
+    this.#send = send
+  }
+
+  /** Begins an epoch: the children are those that follow `address` in it; none of them has matched. */
+  enter(configuration: Configuration, address: string): void {
+    this.#children = new Map(
+      childrenOf(configuration, address).map(child => [
+        child.address,
+        new Progress(child.address, child.incarnation),
+      ]),
+    )
+  }
+
+  /** Ends the epoch: there is nobody to send to. */
+  leave(): void {
+    this.#children = new Map()
+  }
+
+  addresses(): Iterable<string> {
+    return this.#children.keys()
+  }
+
+  /** The child at this address in this incarnation (I2), if it is one. */
+  child(address: string, incarnation: number): Progress | undefined {
+    const child = this.#children.get(address)
+    return child?.incarnation === incarnation ? child : undefined
+  }
+
+  /** What all subtrees hold, `own` included (I3); undefined until every child has matched and reported. */
+  lowestReport(own: number): number | undefined {
+    let lowest = own
+    for (const child of this.#children.values()) {
+      if (child.reportedIndex === undefined) return undefined
+      if (child.reportedIndex < lowest) lowest = child.reportedIndex
+    }
+    return lowest
+  }
+
+  /**
+   * Answers the children that asked to follow, and begins to stream. Only for a log that is not cut any more in this
+   * epoch. Returns the fault if the logs cannot belong together.
+   */
+  answerFollows(commitIndex: number): string | undefined {
+    for (const child of this.#children.values()) {
+      if (child.parkedFollow === undefined) continue
+      const shared = lastSharedEnd(this.#log, child.parkedFollow)
+      if ('fault' in shared) return `${child.address} cannot follow: ${shared.fault}`
+      const { index, hash } = shared
+      this.#send(child.address, { $case: 'followFrom', value: { index, hash, logId: this.#log.logId } })
+      child.matched(index)
+      this.#pump(child, commitIndex)
+    }
+    return undefined
+  }
+
+  report(child: Progress, report: Report, commitIndex: number): void {
+    child.report(report.receivedIndex, report.matched ? report.index : undefined)
+    this.#pump(child, commitIndex)
+  }
+
+  /** Forwards a record that was just appended to every child that has all before it and room in its window. */
+  forward(record: LogRecord, commitIndex: number): void {
+    for (const child of this.#children.values()) {
+      if (child.nextIndex === record.firstIndex && child.hasRoom) this.#sendRecord(child, record, commitIndex)
+    }
+  }
+
+  /** Tells the children of commits that no record has carried to them. */
+  tellCommit(commitIndex: number): void {
+    for (const child of this.#children.values()) {
+      if (!child.streaming || child.commitIndexSent >= commitIndex) continue
+      child.commitIndexSent = commitIndex
+      this.#send(child.address, { $case: 'commit', value: { commitIndex } })
+    }
+  }
+
+  linkDown(address: string): void {
+    this.#children.get(address)?.rewind()
+  }
+
+  tick(commitIndex: number): void {
+    for (const child of this.#children.values()) {
+      child.tick()
+      this.#pump(child, commitIndex)
+    }
+  }
+
+  #pump(child: Progress, commitIndex: number): void {
+    while (child.hasRoom && child.nextIndex <= this.#log.lastIndex) {
+      const record = this.#log.recordAt(child.nextIndex)
+      if (record === undefined) return
+      this.#sendRecord(child, record, commitIndex)
+    }
+  }
+
+  #sendRecord(child: Progress, record: LogRecord, commitIndex: number): void {
+    child.sent(record)
+    child.commitIndexSent = commitIndex
+    this.#send(child.address, { $case: 'record', value: { commitIndex, record: record.bytes } })
+  }
+}

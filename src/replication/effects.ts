@@ -1,0 +1,43 @@
+/**
+ * What a replica's state machine asks its driver to do. The driver carries effects out in the order given, each
+ * before the next step: the log it hands in must show every append and cut at once. Nothing here waits; what must be
+ * durable first is asked for again when the driver reports it (`durable`, `cutDurable`).
+ */
+import type { Configuration, Envelope } from '../generated/varve/v1/replication.js'
+import type { LogRecord } from '../log/record-codec.js'
+
+/** The body of a message, without its envelope. */
+export type Body = NonNullable<Envelope['body']>
+
+export type Effect =
+  /** Persist that lower epochs are over (I2); answer with `durable` once synced. */
+  | { readonly type: 'adopt'; readonly epoch: number }
+  | { readonly type: 'setLogId'; readonly logId: string }
+  /** Append a record that came from upstream, byte for byte, and apply it. */
+  | { readonly type: 'append'; readonly record: LogRecord }
+  /** The head opens its epoch: append the EPOCH entry alone in a record and step `appended` with it. */
+  | { readonly type: 'writeEpoch'; readonly configuration: Configuration }
+  /** The log ends at `index` from now on; undo what was applied above. Step `cutDurable` once synced. */
+  | { readonly type: 'cut'; readonly index: number }
+  /** All up to `index` is committed. Never falls. */
+  | { readonly type: 'commit'; readonly index: number }
+  | { readonly type: 'send'; readonly to: string; readonly epoch: number; readonly body: Body }
+  /** Role, epoch or readiness changed: look at the replica again. */
+  | { readonly type: 'changed' }
+  /** Strong reads under this ticket may be answered once `index` is applied; it is committed. */
+  | { readonly type: 'readReady'; readonly ticket: number; readonly index: number }
+  | { readonly type: 'readRefused'; readonly ticket: number; readonly reason: string }
+  /** An invariant is broken: end the process before harm is done. */
+  | { readonly type: 'alarm'; readonly message: string }
+
+export type ReplicaEvent =
+  | { readonly type: 'message'; readonly envelope: Envelope }
+  /** The driver, as head, appended this record to the log. */
+  | { readonly type: 'appended'; readonly record: LogRecord }
+  /** A synced batch ended: `log.durableIndex` and `log.durableEpoch` are as they are now. */
+  | { readonly type: 'durable' }
+  | { readonly type: 'cutDurable'; readonly index: number }
+  /** Strong reads wait here under this ticket. */
+  | { readonly type: 'read'; readonly ticket: number }
+  /** The link to `address` broke: what was in flight to it may be lost. */
+  | { readonly type: 'linkDown'; readonly address: string }
