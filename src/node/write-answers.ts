@@ -1,0 +1,152 @@
+/**
+ * Acknowledgement of writes (Normal work, 3): strong ones at commitIndex, weak ones at the head's durableIndex, each
+ * level in index order. When the epoch ends, what was not acknowledged ends as unknown, never as failed: the client
+ * asks again with the same request id and learns what became of it.
+ */
+import type { ErrorCode, WriteOutcome } from '../client/errors.js'
+import { WriteResultFlag } from '../client/session-frame.js'
+import { encodeFailed, encodeWritesDone, WriteResultsWriter } from '../client/session-frame-response.js'
+import { EntryFlag, indexOf, Operation, recordOf, slotOf } from '../log/entry.js'
+import type { Log } from '../log/log.js'
+import type { StampClock } from '../log/stamp.js'
+import type { ReplySink } from './node-host.js'
+import { PendingAnswers, type PendingRun, type SingleAnswer } from './pending-answers.js'
+
+const NOTHING = Buffer.alloc(0)
+
+export interface WriteAnswersOptions {
+  readonly ordinal: number
+  readonly name: string
+  readonly log: Log
+  readonly clock: StampClock
+  readonly commitIndex: () => number
+  readonly epoch: () => number
+  /** Address of the shard's head as far as known; '' where it is not. */
+  readonly headHint: () => string
+}
+
+export class WriteAnswers {
+  readonly #options: WriteAnswersOptions
+  readonly #results = new WriteResultsWriter()
+  readonly #strong = new PendingAnswers()
+  readonly #weak = new PendingAnswers()
+
+  constructor(options: WriteAnswersOptions) {
+    this.#options = options
+  }
+
+  /** Adds a run that waits for its index. Items of a level are answered in the order they were added. */
+  push(strong: boolean, run: PendingRun): void {
+    const queue = strong ? this.#strong : this.#weak
+    queue.push(run.lastIndex < queue.lastIndex ? { ...run, lastIndex: queue.lastIndex } : run)
+  }
+
+  /** What the log says of a request that it holds at `index` already. */
+  repeat(id: number, index: number): SingleAnswer {
+    const record = this.#options.log.recordAt(index)!
+    const slot = index - record.firstIndex
+    const applied = (record.flags(slot) & EntryFlag.REFUSED) === 0
+    return { id, index, applied, previous: record.previous(slot), wantsPrevious: true }
+  }
+
+  onCommit(index: number): void {
+    this.#release(this.#strong, index)
+  }
+
+  onDurable(index: number): void {
+    this.#release(this.#weak, index)
+  }
+
+  /** The epoch is over: whoever waits must ask again. */
+  abandon(reason: string): void {
+    for (const run of [...this.#strong.drain(), ...this.#weak.drain()]) {
+      this.fail(run.sink, run.firstId, run.count, 'UNAVAILABLE', reason, 'unknown')
+    }
+  }
+
+  fail(
+    sink: ReplySink,
+    firstId: number,
+    count: number,
+    code: ErrorCode,
+    message: string,
+    outcome: WriteOutcome,
+  ): void {
+    const { ordinal, clock, epoch, headHint } = this.#options
+    const retryable = code !== 'INVALID_ARGUMENT' && code !== 'SESSION_EXPIRED'
+    sink.send(
+      encodeFailed({
+        shard: ordinal,
+        count,
+        epoch: epoch(),
+        firstId,
+        lamport: clock.lamport,
+        operations: 'writes',
+        code,
+        outcome,
+        retryable,
+        message,
+        hint: code === 'NOT_HEAD' ? headHint() : '',
+      }),
+    )
+  }
+
+  #release(queue: PendingAnswers, index: number): void {
+    for (let run = queue.take(index); run !== undefined; run = queue.take(index)) {
+      if (run.sink.closed) continue
+      if (run.singles === undefined) this.#answerRun(run)
+      else this.#answerSingles(run.sink, run.singles)
+    }
+  }
+
+  #answerRun(run: PendingRun): void {
+    const { ordinal, clock, commitIndex } = this.#options
+    run.sink.send(
+      encodeWritesDone({
+        shard: ordinal,
+        count: run.count,
+        epoch: run.epoch,
+        firstId: run.firstId,
+        lamport: clock.lamport,
+        firstIndex: run.firstIndex,
+        firstLamport: run.firstLamport,
+        wallMs: run.wallMs,
+        committed: run.lastIndex <= commitIndex(),
+      }),
+    )
+  }
+
+  #answerSingles(sink: ReplySink, singles: readonly SingleAnswer[]): void {
+    const { ordinal, clock, epoch } = this.#options
+    this.#results.begin(ordinal, epoch())
+    for (const single of singles) this.#addSingle(single)
+    sink.send(this.#results.finish(clock.lamport))
+  }
+
+  #addSingle({ id, index, applied, previous, wantsPrevious }: SingleAnswer): void {
+    const { log, commitIndex } = this.#options
+    const record = log.recordAt(index)!
+    const lamport = record.lamport + index - record.firstIndex
+    const before = previous === 0 ? undefined : log.read(recordOf(previous))
+    const slot = slotOf(previous)
+    const found = before !== undefined && before.operation(slot) === Operation.SET
+    const shows = found && wantsPrevious
+    const flags =
+      (applied ? WriteResultFlag.APPLIED : 0) |
+      (index <= commitIndex() ? WriteResultFlag.COMMITTED : 0) |
+      (found ? WriteResultFlag.PREVIOUS_FOUND : 0) |
+      (wantsPrevious ? WriteResultFlag.PREVIOUS_REQUESTED : 0)
+    this.#results.add(
+      id,
+      index,
+      lamport,
+      record.wallMs,
+      record.epoch,
+      indexOf(previous),
+      flags,
+      shows ? before.bytes : NOTHING,
+      shows ? before.valueStart(slot) : 0,
+      shows ? before.valueLength(slot) : 0,
+    )
+  }
+}
