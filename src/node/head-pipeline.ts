@@ -3,10 +3,11 @@
  * record: checked, given its indexes, stamps and previous-links, staged in the projection, appended, forwarded. The
  * answer goes out when the record is durable here (weak) or on every member (strong).
  */
-import { shardOfKeyAt } from '../client/shard-of-key.js'
+
 import type { ErrorCode } from '../client/errors.js'
 import { WriteFlag } from '../client/session-frame.js'
 import { WriteFrameReader } from '../client/session-frame-request.js'
+import { shardOfKeyAt } from '../client/shard-of-key.js'
 import { EntryFlag, indexOf, Limits, Operation, type Position, positionOf } from '../log/entry.js'
 import { RecordWriter } from '../log/record-writer.js'
 import type { StampClock } from '../log/stamp.js'
@@ -224,7 +225,7 @@ export class HeadPipeline {
     if ((write.flags & (WriteFlag.IF_INDEX | WriteFlag.IF_ABSENT)) === 0) return true
     const { projection } = this.#options
     const at = projection.locate(this.#reader.frame, write.keyStart, write.keyLength, 'newest')
-    const isAbsent = at === 0 || projection.locatedDelete
+    const isAbsent = at === 0 || projection.lastWasDelete
     if ((write.flags & WriteFlag.IF_ABSENT) !== 0) return isAbsent
     return (isAbsent ? 0 : indexOf(at)) === write.ifIndex
   }
@@ -238,8 +239,17 @@ export class HeadPipeline {
     const index = this.#firstIndex + slot
     const previous = projection.stage(operation, frame, keyStart, keyLength, positionOf(index, slot))
     this.#writer.add(
-      operation, entryFlags, frame, keyStart, keyLength, frame, valueStart,
-      operation === Operation.SET ? valueLength : 0, previous, this.#client, id,
+      operation,
+      entryFlags,
+      frame,
+      keyStart,
+      keyLength,
+      frame,
+      valueStart,
+      operation === Operation.SET ? valueLength : 0,
+      previous,
+      this.#client,
+      id,
     )
     this.#continueRun(id, index)
     return index
@@ -254,7 +264,17 @@ export class HeadPipeline {
     const { keyStart, keyLength } = write
     const index = this.#firstIndex + this.#writer.count
     this.#writer.add(
-      Operation.NOOP, EntryFlag.REFUSED, frame, keyStart, keyLength, frame, 0, 0, seen, this.#client, id,
+      Operation.NOOP,
+      EntryFlag.REFUSED,
+      frame,
+      keyStart,
+      keyLength,
+      frame,
+      0,
+      0,
+      seen,
+      this.#client,
+      id,
     )
     this.#continueRun(id, index)
     return index

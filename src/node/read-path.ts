@@ -8,7 +8,7 @@ import { VarveError } from '../client/errors.js'
 import { FrameConsistency, ReadResultFlag } from '../client/session-frame.js'
 import { ReadFrameReader } from '../client/session-frame-request.js'
 import { encodeFailed, ReadResultsWriter } from '../client/session-frame-response.js'
-import { indexOf, recordOf, slotOf } from '../log/entry.js'
+import { indexOf } from '../log/entry.js'
 import type { Log } from '../log/log.js'
 import type { StampClock } from '../log/stamp.js'
 import type { ShardProjection } from '../projection/shard-projection.js'
@@ -126,10 +126,16 @@ export class ReadPath {
   #behind({ tokenIndex, tokenEpoch }: ReadFrameReader): Failure | undefined {
     const { log, driver, name } = this.#options
     if (tokenIndex === 0) return undefined
-    const span = log.epochs.find(({ startIndex, lastIndex }) => startIndex <= tokenIndex && tokenIndex <= lastIndex)
+    const span = log.epochs.find(
+      ({ startIndex, lastIndex }) => startIndex <= tokenIndex && tokenIndex <= lastIndex,
+    )
     if (span?.epoch === tokenEpoch) return undefined
     const ended = log.epochs.find(({ epoch }) => epoch > tokenEpoch)
-    if (ended !== undefined && ended.startIndex <= tokenIndex && ended.startIndex <= driver.replica.commitIndex) {
+    if (
+      ended !== undefined &&
+      ended.startIndex <= tokenIndex &&
+      ended.startIndex <= driver.replica.commitIndex
+    ) {
       const message = `${name}: entry ${tokenIndex} of epoch ${tokenEpoch} was cut off; epoch ${ended.epoch} goes on from ${ended.startIndex}`
       return { code: 'TOKEN_LOST', message, retryable: false }
     }
@@ -165,27 +171,25 @@ export class ReadPath {
   }
 
   #addResult(view: 'newest' | 'committed'): Failure | undefined {
-    const { projection, log, driver } = this.#options
+    const { projection, driver } = this.#options
     const { frame, keyStart, keyLength } = this.#reader
     const position = projection.locate(frame, keyStart, keyLength, view)
     if (position === 0) {
       this.#results.add(0, 0, 0, 0, 0, NOTHING, 0, 0)
       return undefined
     }
-    const isDelete = projection.locatedDelete
+    const isDelete = projection.lastWasDelete
     try {
-      const record = log.read(recordOf(position))!
-      const slot = slotOf(position)
+      const { bytes, valueStart, valueLength, epoch, lamport, wallMs } = projection.read(position)
       const index = indexOf(position)
       const flags =
         (isDelete ? 0 : ReadResultFlag.FOUND) |
         (index <= driver.replica.commitIndex ? ReadResultFlag.COMMITTED : 0)
-      const { lamport, wallMs, epoch, bytes } = record
-      const length = isDelete ? 0 : record.valueLength(slot)
-      this.#results.add(index, lamport + slot, wallMs, epoch, flags, bytes, record.valueStart(slot), length)
+      this.#results.add(index, lamport, wallMs, epoch, flags, bytes, valueStart, isDelete ? 0 : valueLength)
       return undefined
     } catch (error) {
-      return { code: 'DATA_LOSS', message: error instanceof Error ? error.message : String(error), retryable: true }
+      const message = error instanceof Error ? error.message : String(error)
+      return { code: 'DATA_LOSS', message, retryable: false }
     }
   }
 

@@ -47,6 +47,11 @@ export class CoordinatorDriver {
     this.#run(this.coordinator.step({ type: 'message', envelope }, this.#options.nowMs()))
   }
 
+  /** Tells a stranger which cluster this is, and that it is not known here. */
+  introduce(to: string): void {
+    this.#send({ type: 'send', to, shard: 0, epoch: 0, body: { $case: 'heartbeatAnswer', value: { known: false } } })
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }

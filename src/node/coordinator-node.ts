@@ -1,0 +1,134 @@
+/**
+ * The coordinator's process: its state machine and store, and a host without replicas, so that every request sent to
+ * it is passed on to a node.
+ */
+import { randomBytes, randomInt } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import type { NodeStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type { Envelope } from '../generated/varve/v1/replication.js'
+import type { Logger } from '../log/logger.js'
+import { StampClock } from '../log/stamp.js'
+import { CoordinatorDriver } from '../replication/coordinator-driver.js'
+import type { ListedShard, MembershipStore } from '../replication/membership.js'
+import { openMembershipStore } from '../replication/membership-store.js'
+import type { Transport } from '../replication/transport.js'
+import type { NodeHost, ShardHost } from './node-host.js'
+import { processStatus } from './process-status.js'
+import { ShardMapHolder } from './shard-map-holder.js'
+
+/** A node that was silent for so long counts as gone, ms. */
+export const HEARTBEAT_TIMEOUT_MS = 1_000
+
+export interface CoordinatorNodeOptions {
+  readonly address: string
+  readonly dataDir: string
+  readonly shards: readonly ListedShard[]
+  readonly defaultConsistency: 'strong' | 'weak'
+  readonly transport: (incarnation: number) => Transport
+  readonly logger: Logger
+  readonly version: string
+  readonly onFatal: (message: string) => void
+}
+
+export class CoordinatorNode implements NodeHost {
+  readonly address: string
+  readonly clusterId: string
+  readonly incarnation = randomInt(1, 2 ** 47)
+  readonly transport: Transport
+  readonly #options: CoordinatorNodeOptions
+  readonly #store: MembershipStore
+  readonly #clock = new StampClock(Date.now)
+  readonly #map = new ShardMapHolder()
+  readonly #driver: CoordinatorDriver
+  #isStopped = false
+
+  /** Opens the membership store. Rejects with a one-line error. */
+  static async open(options: CoordinatorNodeOptions): Promise<CoordinatorNode> {
+    return new CoordinatorNode(options, await openMembershipStore(options.dataDir))
+  }
+
+  private constructor(options: CoordinatorNodeOptions, store: MembershipStore) {
+    this.#options = options
+    this.#store = store
+    this.address = options.address
+    this.clusterId = store.clusterId
+    this.transport = options.transport(this.incarnation)
+    this.#driver = new CoordinatorDriver({
+      address: options.address,
+      incarnation: this.incarnation,
+      shards: options.shards,
+      defaultConsistency: options.defaultConsistency,
+      heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+      newLogId: () => randomBytes(16).toString('hex'),
+      store,
+      clock: this.#clock,
+      transport: this.transport,
+      logger: options.logger,
+      nowMs: () => performance.now(),
+      onMap: map => this.#map.set(map),
+      onAlarm: message => this.#fatal(message),
+    })
+  }
+
+  /** Begins to listen and to tick. Call once the server is bound. */
+  start(): void {
+    this.transport.onMessage(envelope => this.#message(envelope))
+    this.#driver.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#halt()
+    await this.#store.close()
+  }
+
+  shard(): ShardHost | undefined {
+    return undefined
+  }
+
+  shardMap(): ShardMap | undefined {
+    return this.#map.current
+  }
+
+  onShardMap(listener: (map: ShardMap) => void): () => void {
+    return this.#map.watch(listener)
+  }
+
+  newClientId(): Buffer {
+    const id = randomBytes(16)
+    id.writeBigUInt64BE(BigInt(this.#clock.tick()), 0)
+    return id
+  }
+
+  observe(lamport: number): number {
+    this.#clock.observe(lamport)
+    return this.#clock.lamport
+  }
+
+  status(): NodeStatus {
+    return processStatus(this, 'coordinator', this.#options.version, this.#options.dataDir)
+  }
+
+  #message(envelope: Envelope): void {
+    if (this.#isStopped) return
+    const { from, clusterId } = envelope
+    if (clusterId !== '' && clusterId !== this.clusterId) {
+      this.#options.logger.warn({ from, clusterId }, 'message from a node of another cluster dropped')
+      // The answer names this cluster: the node then says what is wrong and ends.
+      this.#driver.introduce(from)
+      return
+    }
+    this.#clock.observe(envelope.stamp?.lamport ?? 0)
+    this.#driver.message(envelope)
+  }
+
+  #fatal(message: string): void {
+    if (this.#isStopped) return
+    this.#halt()
+    this.#options.onFatal(message)
+  }
+
+  #halt(): void {
+    this.#isStopped = true
+    this.#driver.stop()
+  }
+}

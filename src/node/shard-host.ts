@@ -1,0 +1,231 @@
+/**
+ * One replica as a process hosts it: its log, projection and state machine behind the calls that services make.
+ */
+import { VarveError } from '../client/errors.js'
+import { frameKind } from '../client/session-frame.js'
+import type { Digest, ReadLogRequest, ReadLogResponse, ReplicaStatus } from '../generated/varve/v1/cluster.js'
+import {
+  Consistency,
+  type ScanItem as ScanItemMessage,
+  type ScanRequest,
+  type ScanResponse,
+  type WatchRequest,
+  type WatchResponse,
+} from '../generated/varve/v1/kv.js'
+import type { ReplicaHeartbeat, ReplicaSummary } from '../generated/varve/v1/replication.js'
+import { indexOf } from '../log/entry.js'
+import type { Log } from '../log/log.js'
+import type { StampClock } from '../log/stamp.js'
+import type { ScanItem, StateView } from '../projection/scan.js'
+import type { ShardProjection } from '../projection/shard-projection.js'
+import type { ReplicaDriver, ReplicaListener } from '../replication/replica-driver.js'
+import { entryMessage, positionMessage } from './entry-message.js'
+import { HeadPipeline } from './head-pipeline.js'
+import type { ReplySink, ShardHost } from './node-host.js'
+import { ReadPath } from './read-path.js'
+import { WriteAnswers } from './write-answers.js'
+
+/** A page of a scan has at most so many items when the request does not say, and never more than the second. */
+const SCAN_ITEMS_DEFAULT = 1_000
+const SCAN_ITEMS_MAX = 10_000
+/** A page ends at about so many bytes of keys and values. */
+const SCAN_SIZE_BYTES_TARGET = 1_048_576
+/** With more new keys than this they are brought in order in slices before a scan. */
+const UNORDERED_KEYS_MAX = 100_000
+
+export interface ReplicaHostOptions {
+  readonly address: string
+  readonly ordinal: number
+  readonly name: string
+  readonly shardCount: number
+  readonly log: Log
+  readonly projection: ShardProjection
+  readonly driver: ReplicaDriver
+  readonly clock: StampClock
+  /** 'strong' or 'weak': what a request gets that asks for neither. */
+  readonly defaultConsistency: () => string
+  readonly oldestUnsyncedMs: () => number
+  /** Address of the shard's head as far as this process knows; '' where it does not. */
+  readonly headHint: () => string
+}
+
+export class ReplicaHost implements ShardHost, ReplicaListener {
+  readonly ordinal: number
+  readonly name: string
+  readonly #options: ReplicaHostOptions
+  readonly #answers: WriteAnswers
+  readonly #pipeline: HeadPipeline
+  readonly #reads: ReadPath
+
+  constructor(options: ReplicaHostOptions) {
+    this.#options = options
+    const { ordinal, name, driver, log, clock, headHint } = options
+    this.ordinal = ordinal
+    this.name = name
+    this.#answers = new WriteAnswers({
+      ordinal,
+      name,
+      log,
+      clock,
+      headHint,
+      commitIndex: () => driver.replica.commitIndex,
+      epoch: () => driver.replica.epoch,
+    })
+    this.#pipeline = new HeadPipeline({ ...options, answers: this.#answers })
+    this.#reads = new ReadPath(options)
+    driver.listen(this)
+  }
+
+  // -- what services ask
+
+  handleFrame(frame: Buffer, sink: ReplySink): void {
+    if (frameKind(frame) === 1) this.#pipeline.submit(frame, sink)
+    else this.#reads.submit(frame, sink)
+  }
+
+  async scan(request: ScanRequest, signal: AbortSignal): Promise<ScanResponse> {
+    const strong = this.#isStrong(request.context?.consistency)
+    if (strong) await this.#reads.barrier()
+    const { projection, address } = this.#options
+    const limit = request.limit === 0 ? SCAN_ITEMS_DEFAULT : Math.min(request.limit, SCAN_ITEMS_MAX)
+    let { start, end } = request
+    if (projection.unorderedCount > UNORDERED_KEYS_MAX) await projection.orderKeys()
+    for (;;) {
+      const page = projection.scan({
+        start,
+        end: end.length === 0 ? undefined : end,
+        limit,
+        reverse: request.reverse,
+        view: strong ? 'committed' : 'newest',
+        sizeBytesMax: SCAN_SIZE_BYTES_TARGET,
+        keysOnly: request.keysOnly,
+      })
+      if (page.items.length > 0 || page.next === undefined) {
+        const items = page.items.map(item => this.#scanItem(item, strong ? 'committed' : 'newest'))
+        return { items, more: page.next !== undefined, appliedIndex: projection.appliedIndex, node: address }
+      }
+      if (request.reverse) end = page.next
+      else start = page.next
+      // Only deleted keys so far: let others have their turn before looking further.
+      await new Promise(resolve => setImmediate(resolve))
+      if (signal.aborted) throw new VarveError('CANCELLED', 'the scan was cancelled')
+    }
+  }
+
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchResponse> {
+    const { projection, driver } = this.#options
+    const from = request.fromIndex === 0 ? projection.committedIndex + 1 : request.fromIndex
+    const watched = projection.watch(from, { prefix: request.prefix, tentative: request.tentative, signal })
+    for await (const { entries, throughIndex, committedIndex } of watched) {
+      const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))
+      yield { entries: messages, throughIndex, epoch: driver.replica.epoch }
+    }
+  }
+
+  async *readLog(request: ReadLogRequest, signal: AbortSignal): AsyncIterable<ReadLogResponse> {
+    const { log, driver } = this.#options
+    const from = Math.max(1, request.fromIndex)
+    const to = request.toIndex === 0 ? log.lastIndex : Math.min(request.toIndex, log.lastIndex)
+    if (from > to) return
+    for await (const record of log.records(from, to)) {
+      if (signal.aborted) return
+      const entries = []
+      const commitIndex = driver.replica.commitIndex
+      for (let slot = 0; slot < record.count; slot += 1) {
+        const index = record.firstIndex + slot
+        if (index >= from && index <= to)
+          entries.push(entryMessage(this.name, record.entry(slot), commitIndex))
+      }
+      yield { entries, recordBytes: record.sizeBytes }
+    }
+  }
+
+  async digest(): Promise<Digest> {
+    const { projection, log, driver, address } = this.#options
+    const { state, keys, liveKeys, commitIndex } = await projection.digest()
+    const { epoch } = driver.replica
+    return {
+      shard: this.name,
+      node: address,
+      commitIndex,
+      lastIndex: log.lastIndex,
+      state,
+      keys,
+      liveKeys,
+      epoch,
+    }
+  }
+
+  status(): ReplicaStatus {
+    const { log, driver, projection } = this.#options
+    return {
+      ordinal: this.ordinal,
+      shard: this.name,
+      epoch: driver.replica.epoch,
+      role: driver.replica.role,
+      lastIndex: log.lastIndex,
+      durableIndex: log.durableIndex,
+      commitIndex: driver.replica.commitIndex,
+      appliedIndex: projection.appliedIndex,
+      keys: projection.keyCount,
+      lastStamp: { ...log.lastStamp },
+      logId: log.logId,
+      lastHash: log.lastHash,
+    }
+  }
+
+  // -- what the coordinator hears
+
+  summary(): ReplicaSummary {
+    return this.#options.driver.replica.summary()
+  }
+
+  heartbeat(): ReplicaHeartbeat {
+    const { replica } = this.#options.driver
+    return {
+      shard: this.ordinal,
+      epoch: replica.epoch,
+      reportedIndex: replica.reportedIndex ?? 0,
+      commitIndex: replica.commitIndex,
+      oldestUnsyncedMs: Math.round(this.#options.oldestUnsyncedMs()),
+      active: replica.isActive,
+    }
+  }
+
+  // -- what the state machine tells
+
+  onCommit(index: number): void {
+    this.#pipeline.onCommit(index)
+    this.#answers.onCommit(index)
+  }
+
+  onDurable(index: number): void {
+    this.#answers.onDurable(index)
+  }
+
+  onChange(): void {
+    if (!this.#options.driver.replica.isHead) this.#answers.abandon(`${this.name}: the epoch is over`)
+  }
+
+  onReadReady(ticket: number): void {
+    this.#reads.onReadReady(ticket)
+  }
+
+  onReadRefused(ticket: number, reason: string): void {
+    this.#reads.onReadRefused(ticket, reason)
+  }
+
+  #isStrong(consistency: Consistency | undefined): boolean {
+    if (consistency === undefined || consistency === Consistency.UNSPECIFIED) {
+      return this.#options.defaultConsistency() === 'strong'
+    }
+    return consistency === Consistency.STRONG
+  }
+
+  #scanItem({ key, position, entry }: ScanItem, view: StateView): ScanItemMessage {
+    const index = indexOf(position)
+    const committed = view === 'committed' || index <= this.#options.driver.replica.commitIndex
+    const { epoch = 0, lamport = 0, wallMs = 0, value = Buffer.alloc(0) } = entry ?? {}
+    return { key, value, position: positionMessage(this.name, { epoch, index, lamport, wallMs }, committed) }
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * A node: one log store, and for each shard that it holds a replica with its projection, all stepped by this process.
+ * Opening verifies the logs and rebuilds the projections; the coordinator then seals, configures and activates.
+ */
+import { randomBytes, randomInt } from 'node:crypto'
+import type { NodeStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type { Envelope } from '../generated/varve/v1/replication.js'
+import { LevelLogStore } from '../log/level-log.js'
+import type { LogStore } from '../log/log.js'
+import type { Logger } from '../log/logger.js'
+import { StampClock } from '../log/stamp.js'
+import { openProjection } from '../projection/checkpoint.js'
+import { ReplicaDriver } from '../replication/replica-driver.js'
+import type { Transport } from '../replication/transport.js'
+import { Checkpointer } from './checkpointer.js'
+import type { NodeHost, ShardHost } from './node-host.js'
+import { processStatus } from './process-status.js'
+import { Registration } from './registration.js'
+import { ReplicaHost } from './shard-host.js'
+import { ShardMapHolder } from './shard-map-holder.js'
+
+/** Time between two ticks of the replicas' state machines, ms. */
+export const REPLICA_TICK_MS = 50
+
+const CLUSTER_ID_META = 'clusterId'
+
+/** A shard that this node holds a replica of. */
+export interface HostedShard {
+  readonly ordinal: number
+  readonly name: string
+}
+
+export interface StorageNodeOptions {
+  readonly address: string
+  readonly coordinator: string
+  readonly dataDir: string
+  readonly shards: readonly HostedShard[]
+  /** Number of shards in the cluster. */
+  readonly shardCount: number
+  readonly transport: (incarnation: number) => Transport
+  readonly logger: Logger
+  readonly version: string
+  /** The node cannot go on: end the process, which comes back by verifying its log. */
+  readonly onFatal: (message: string) => void
+}
+
+export class StorageNode implements NodeHost {
+  readonly address: string
+  readonly incarnation = randomInt(1, 2 ** 47)
+  readonly transport: Transport
+  readonly #options: StorageNodeOptions
+  readonly #store: LogStore
+  readonly #clock = new StampClock(Date.now)
+  readonly #map = new ShardMapHolder()
+  readonly #replicas = new Map<number, ReplicaHost>()
+  readonly #drivers = new Map<number, ReplicaDriver>()
+  readonly #registration: Registration
+  readonly #checkpointer: Checkpointer
+  readonly #timers: NodeJS.Timeout[] = []
+  #isStopped = false
+
+  /** Opens the data folder and rebuilds the projections. Rejects with `LogError`. */
+  static async open(options: StorageNodeOptions): Promise<StorageNode> {
+    const { dataDir, shards, logger } = options
+    const store = await LevelLogStore.open({
+      dir: dataDir,
+      shards: shards.map(({ ordinal }) => ordinal),
+      logger,
+    })
+    const node = new StorageNode(options, store)
+    for (const shard of shards) await node.#openReplica(shard)
+    return node
+  }
+
+  private constructor(options: StorageNodeOptions, store: LogStore) {
+    this.#options = options
+    this.#store = store
+    this.address = options.address
+    this.transport = options.transport(this.incarnation)
+    this.#registration = new Registration({
+      address: this.address,
+      incarnation: this.incarnation,
+      coordinator: options.coordinator,
+      version: options.version,
+      transport: this.transport,
+      clock: this.#clock,
+      clusterId: () => this.clusterId,
+      summaries: () => [...this.#replicas.values()].map(replica => replica.summary()),
+      heartbeats: () => [...this.#replicas.values()].map(replica => replica.heartbeat()),
+      onMap: map => this.#map.set(map),
+    })
+    this.#checkpointer = new Checkpointer(store.blobs, options.logger)
+    store.onPoison(error => this.#fatal(error.message))
+  }
+
+  /** Begins to listen to peers, to tick and to register. Call once the server is bound. */
+  start(): void {
+    this.transport.onMessage(envelope => this.#guard(() => this.#message(envelope)))
+    this.transport.onLinkDown(address => this.#guard(() => this.#linkDown(address)))
+    this.#timers.push(setInterval(() => this.#guard(() => this.#tick()), REPLICA_TICK_MS))
+    this.#registration.start()
+    this.#checkpointer.start()
+  }
+
+  /** Stops stepping, makes everything durable and closes the data folder. */
+  async stop(): Promise<void> {
+    this.#halt()
+    await this.#checkpointer.finish()
+    await this.#store.close()
+  }
+
+  get clusterId(): string {
+    return this.#store.getMeta(CLUSTER_ID_META)?.toString() ?? ''
+  }
+
+  shard(ordinal: number): ShardHost | undefined {
+    return this.#replicas.get(ordinal)
+  }
+
+  shardMap(): ShardMap | undefined {
+    return this.#map.current
+  }
+
+  onShardMap(listener: (map: ShardMap) => void): () => void {
+    return this.#map.watch(listener)
+  }
+
+  newClientId(): Buffer {
+    const id = randomBytes(16)
+    id.writeBigUInt64BE(BigInt(this.#clock.tick()), 0)
+    return id
+  }
+
+  observe(lamport: number): number {
+    this.#clock.observe(lamport)
+    return this.#clock.lamport
+  }
+
+  status(): NodeStatus {
+    return {
+      ...processStatus(this, 'node', this.#options.version, this.#options.dataDir),
+      replicas: [...this.#replicas.values()].map(replica => replica.status()),
+    }
+  }
+
+  async #openReplica({ ordinal, name }: HostedShard): Promise<void> {
+    const { address, coordinator, logger, shardCount } = this.#options
+    const log = this.#store.log(ordinal)
+    const projection = await openProjection({ log, blobs: this.#store.blobs, logger })
+    this.#checkpointer.add({ log, projection })
+    const driver = new ReplicaDriver({
+      shard: ordinal,
+      address,
+      incarnation: this.incarnation,
+      coordinator,
+      log,
+      projector: projection,
+      clock: this.#clock,
+      transport: this.transport,
+      logger,
+      clusterId: () => this.clusterId,
+      onAlarm: message => this.#fatal(message),
+    })
+    this.#drivers.set(ordinal, driver)
+    const replica = new ReplicaHost({
+      address,
+      ordinal,
+      name,
+      shardCount,
+      log,
+      projection,
+      driver,
+      clock: this.#clock,
+      defaultConsistency: () => this.#map.current?.defaultConsistency ?? 'strong',
+      oldestUnsyncedMs: () => this.#store.oldestUnsyncedMs,
+      headHint: () => this.#map.current?.shards[ordinal]?.head ?? '',
+    })
+    this.#replicas.set(ordinal, replica)
+  }
+
+  #message(envelope: Envelope): void {
+    if (!this.#isOfThisCluster(envelope)) return
+    this.#clock.observe(envelope.stamp?.lamport ?? 0)
+    if (envelope.from === this.#options.coordinator && this.#registration.message(envelope)) return
+    this.#drivers.get(envelope.shard)?.message(envelope)
+  }
+
+  /** The coordinator names the cluster once; after that, whoever is of another one is not listened to. */
+  #isOfThisCluster({ from, clusterId }: Envelope): boolean {
+    const own = this.clusterId
+    if (clusterId === own || clusterId === '') return true
+    const { coordinator, dataDir, logger } = this.#options
+    if (from !== coordinator) {
+      logger.warn({ from, clusterId, own }, 'message from another cluster dropped')
+      return false
+    }
+    if (own === '') {
+      this.#store.setMeta(CLUSTER_ID_META, Buffer.from(clusterId))
+      return true
+    }
+    this.#fatal(
+      `${dataDir} holds data of cluster ${own}, but the coordinator ${coordinator} is of cluster ${clusterId}: ` +
+        'use the data folder that belongs to it, or an empty one',
+    )
+    return false
+  }
+
+  #linkDown(address: string): void {
+    for (const driver of this.#drivers.values()) driver.linkDown(address)
+  }
+
+  #tick(): void {
+    for (const driver of this.#drivers.values()) driver.tick()
+  }
+
+  /** An error in a step means that memory and log may disagree: nothing may go on from there. */
+  #guard(step: () => void): void {
+    if (this.#isStopped) return
+    try {
+      step()
+    } catch (error) {
+      this.#fatal(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #fatal(message: string): void {
+    if (this.#isStopped) return
+    this.#halt()
+    this.#options.onFatal(message)
+  }
+
+  #halt(): void {
+    this.#isStopped = true
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#registration.stop()
+    void this.#checkpointer.stop()
+    for (const driver of this.#drivers.values()) driver.stop()
+  }
+}
