@@ -32,7 +32,7 @@ export interface LocalClusterOptions {
   readonly topology?: 'chain' | 'star'
   readonly consistency?: 'strong' | 'weak'
   readonly minInSync?: number
-  /** Kept after `close`, and started again, as it was, when it holds a cluster. Default: a temporary folder, removed. */
+  /** Kept after `close`, and started as it was when it holds a cluster. Default: a temporary folder, removed. */
   readonly dataDir?: string
   readonly logger?: Logger
 }

@@ -136,7 +136,8 @@ export class ReadPath {
       ended.startIndex <= tokenIndex &&
       ended.startIndex <= driver.replica.commitIndex
     ) {
-      const message = `${name}: entry ${tokenIndex} of epoch ${tokenEpoch} was cut off; epoch ${ended.epoch} goes on from ${ended.startIndex}`
+      const cut = `entry ${tokenIndex} of epoch ${tokenEpoch} was cut off`
+      const message = `${name}: ${cut}; epoch ${ended.epoch} goes on from ${ended.startIndex}`
       return { code: 'TOKEN_LOST', message, retryable: false }
     }
     const message = `${name}: this replica holds ${log.lastIndex} entries, the session has seen ${tokenIndex}`
