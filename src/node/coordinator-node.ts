@@ -59,6 +59,7 @@ export class CoordinatorNode implements NodeHost {
       shards: options.shards,
       defaultConsistency: options.defaultConsistency,
       heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+      firstRevision: Date.now(),
       newLogId: () => randomBytes(16).toString('hex'),
       store,
       clock: this.#clock,

@@ -1,6 +1,7 @@
 /** Entries and positions as clients and tools see them (entry.proto). */
-import { Operation as OperationMessage } from '../generated/varve/v1/entry.js'
+
 import type { Entry as EntryMessage, Position as PositionMessage } from '../generated/varve/v1/entry.js'
+import { Operation as OperationMessage } from '../generated/varve/v1/entry.js'
 import { type Entry, indexOf, Operation } from '../log/entry.js'
 
 const OPERATIONS = {

@@ -94,6 +94,8 @@ export class HeadPipeline {
       if (!sink.closed) this.#carryOut(frame, sink)
     }
     this.#closeRecord()
+    // Repeated requests wait for what may have happened long ago.
+    this.#options.answers.release()
   }
 
   /** All up to `index` is committed. */
@@ -194,15 +196,9 @@ export class HeadPipeline {
     }
   }
 
-  /** Why a write breaks a limit or belongs elsewhere. */
-  #faultOf({ keyStart, keyLength, valueLength }: BatchWrite): Fault | undefined {
+  /** Why a write cannot be done here. Sizes were checked when the frame was taken in. */
+  #faultOf({ keyStart, keyLength }: BatchWrite): Fault | undefined {
     const { shardCount, ordinal, name } = this.#options
-    if (keyLength < 1 || keyLength > Limits.keySizeBytesMax) {
-      return invalid(`key of ${keyLength} bytes: expected 1 to ${Limits.keySizeBytesMax}`)
-    }
-    if (valueLength > Limits.valueSizeBytesMax) {
-      return invalid(`value of ${valueLength} bytes: expected at most ${Limits.valueSizeBytesMax}`)
-    }
     if (shardOfKeyAt(this.#reader.frame, keyStart, keyLength, shardCount) === ordinal) return undefined
     return { code: 'WRONG_SHARD', message: `a key that was sent to ${name} belongs to another shard` }
   }

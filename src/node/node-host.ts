@@ -2,7 +2,14 @@
  * What the gRPC services need of a process: its replicas, its shard map and itself. A storage node and the
  * coordinator both are such hosts; the coordinator has no replicas and passes every request on.
  */
-import type { Digest, NodeStatus, ReadLogRequest, ReadLogResponse, ReplicaStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type {
+  Digest,
+  NodeStatus,
+  ReadLogRequest,
+  ReadLogResponse,
+  ReplicaStatus,
+  ShardMap,
+} from '../generated/varve/v1/cluster.js'
 import type { ScanRequest, ScanResponse, WatchRequest, WatchResponse } from '../generated/varve/v1/kv.js'
 
 /** Where the answers to a session's frames go. */

@@ -66,6 +66,14 @@ export class Registration {
   #send(body: Body): void {
     const { address, incarnation, clusterId, clock, coordinator, transport } = this.#options
     const stamp = { lamport: clock.lamport, wallMs: 0 }
-    transport.send(coordinator, { from: address, incarnation, clusterId: clusterId(), stamp, shard: 0, epoch: 0, body })
+    transport.send(coordinator, {
+      from: address,
+      incarnation,
+      clusterId: clusterId(),
+      stamp,
+      shard: 0,
+      epoch: 0,
+      body,
+    })
   }
 }

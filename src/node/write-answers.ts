@@ -57,6 +57,12 @@ export class WriteAnswers {
     this.#release(this.#weak, index)
   }
 
+  /** Answers what waits for nothing that is still to come. */
+  release(): void {
+    this.onCommit(this.#options.commitIndex())
+    this.onDurable(this.#options.log.durableIndex)
+  }
+
   /** The epoch is over: whoever waits must ask again. */
   abandon(reason: string): void {
     for (const run of [...this.#strong.drain(), ...this.#weak.drain()]) {

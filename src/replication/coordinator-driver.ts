@@ -49,7 +49,13 @@ export class CoordinatorDriver {
 
   /** Tells a stranger which cluster this is, and that it is not known here. */
   introduce(to: string): void {
-    this.#send({ type: 'send', to, shard: 0, epoch: 0, body: { $case: 'heartbeatAnswer', value: { known: false } } })
+    this.#send({
+      type: 'send',
+      to,
+      shard: 0,
+      epoch: 0,
+      body: { $case: 'heartbeatAnswer', value: { known: false } },
+    })
   }
 
   stop(): void {

@@ -39,6 +39,11 @@ export interface CoordinatorOptions {
   /** A node that was silent for so long counts as gone. */
   readonly heartbeatTimeoutMs: number
   readonly store: Pick<MembershipStore, 'read'>
+  /**
+   * The shard map's first revision, above every one that an earlier life of the coordinator gave out: epoch ms will do.
+   * It only tells clients which of two maps is newer; nothing's safety hangs on it.
+   */
+  readonly firstRevision: number
   /** A fresh random log id, 32 hex digits, for a shard that is not born yet. */
   readonly newLogId: () => string
 }
@@ -57,10 +62,12 @@ export class Coordinator {
   readonly #nodes = new Map<string, KnownNode>()
   #effects: CoordinatorEffect[] = []
   #nowMs = 0
+  #revision: number
   #mapDirty = false
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
+    this.#revision = options.firstRevision
     this.#changes = new Map(
       options.shards.map(listed => {
         const stored = options.store.read(listed.ordinal)
@@ -83,12 +90,12 @@ export class Coordinator {
     return this.#takeEffects()
   }
 
-  /** The shard map as it is now. Its revision grows with every change, over restarts too. */
+  /** The shard map as it is now. */
   shardMap(): ShardMap {
     const shards = [...this.#changes.values()].map(change => shardOf(change))
     return {
       clusterId: this.#options.clusterId,
-      revision: [...this.#changes.values()].reduce((sum, change) => sum + revisionOf(change), 0),
+      revision: this.#revision,
       shards,
       coordinator: this.#options.address,
       defaultConsistency: this.#options.defaultConsistency,
@@ -132,7 +139,7 @@ export class Coordinator {
     for (const replica of heartbeat.replicas) {
       this.#changes.get(replica.shard)?.heartbeat(address, incarnation, replica)
     }
-    if (heartbeat.mapRevision !== this.shardMap().revision) this.#sendMap(address)
+    if (heartbeat.mapRevision !== this.#revision) this.#sendMap(address)
   }
 
   #answerHeartbeat(to: string, known: boolean): void {
@@ -170,6 +177,7 @@ export class Coordinator {
   #takeEffects(): CoordinatorEffect[] {
     if (this.#mapDirty) {
       this.#mapDirty = false
+      this.#revision += 1
       for (const address of this.liveNodes()) this.#sendMap(address)
       this.#effects.push({ type: 'mapChanged' })
     }
@@ -177,11 +185,6 @@ export class Coordinator {
     this.#effects = []
     return effects
   }
-}
-
-/** Rises with every step of a shard's life: an epoch is reserved, proposed, in office. */
-function revisionOf(change: ShardChange): number {
-  return change.reservedEpoch * 4 + ['WAITING', 'PROPOSED', 'ACTIVE'].indexOf(change.status) + 1
 }
 
 function shardOf(change: ShardChange): Shard {

@@ -37,8 +37,8 @@ export class Downstreams {
     this.#children = new Map()
   }
 
-  addresses(): Iterable<string> {
-    return this.#children.keys()
+  addresses(): string[] {
+    return [...this.#children.keys()]
   }
 
   /** The child at this address in this incarnation (I2), if it is one. */

@@ -16,6 +16,8 @@ import type { Transport } from './transport.js'
 
 /** What is built from the log, as far as replication must keep it in step. */
 export interface Projector {
+  /** What opening the projection proved to be committed. */
+  readonly committedIndex: number
   /** A record that this process did not build was appended. */
   apply(record: LogRecord): void
   commit(index: number): void
@@ -63,8 +65,9 @@ export class ReplicaDriver {
 
   constructor(options: ReplicaDriverOptions) {
     this.#options = options
-    const { shard, address, incarnation, coordinator, log } = options
-    this.replica = new Replica({ shard, address, incarnation, coordinator, log })
+    const { shard, address, incarnation, coordinator, log, projector } = options
+    const commitIndex = Math.max(log.commitIndexHint, projector.committedIndex)
+    this.replica = new Replica({ shard, address, incarnation, coordinator, log, commitIndex })
     options.clock.observe(log.lastStamp.lamport)
     options.clock.observeWall(log.lastStamp.wallMs)
     log.onDurable(() => this.#onDurable())

@@ -35,6 +35,8 @@ export interface ReplicaOptions {
   readonly coordinator: string
   /** Read only here; every change is an effect. */
   readonly log: Log
+  /** Known to be committed when the process starts: by the log's headers, or by a checkpoint. */
+  readonly commitIndex: number
 }
 
 export class Replica {
@@ -61,7 +63,7 @@ export class Replica {
     this.#options = options
     this.#log = options.log
     this.#epoch = options.log.adoptedEpoch
-    this.#commitIndex = options.log.commitIndexHint
+    this.#commitIndex = options.commitIndex
     this.#downstreams = new Downstreams(options.log, (to, body) => this.#send(to, body))
     this.#reads = new StrongReads(
       this.#readContext(),

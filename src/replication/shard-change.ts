@@ -86,11 +86,9 @@ export class ShardChange {
 
   get status(): 'ACTIVE' | 'PROPOSED' | 'WAITING' {
     const { current } = this.#membership
-    if (this.#phase.name === 'proposing' || this.#phase.name === 'configuring') return 'PROPOSED'
-    if (this.#phase.name === 'recording') return 'PROPOSED'
-    return this.#phase.name === 'idle' && current?.status === ConfigurationStatus.ACTIVE
-      ? 'ACTIVE'
-      : 'WAITING'
+    if ('configuration' in this.#phase) return 'PROPOSED'
+    if (this.#phase.name !== 'idle' || this.#waitingFor !== '') return 'WAITING'
+    return current?.status === ConfigurationStatus.ACTIVE ? 'ACTIVE' : 'WAITING'
   }
 
   /** What the shard waits for, in words; empty while it waits for nothing. */

@@ -15,7 +15,7 @@ export interface ReadContext {
   readonly commitIndex: number
   /** Last index that a follower has matched and applied in this epoch; undefined before matching. */
   readonly appliedIndex: number | undefined
-  readonly children: Iterable<string>
+  readonly children: readonly string[]
   readonly head: string | undefined
   readonly upstream: string | undefined
   readonly isHead: boolean
