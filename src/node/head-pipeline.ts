@@ -30,6 +30,8 @@ export interface HeadPipelineOptions {
   readonly projection: ShardProjection
   readonly clock: StampClock
   readonly answers: WriteAnswers
+  /** Why the disk takes no more, in words; undefined while it does. */
+  readonly diskRefusal: () => string | undefined
 }
 
 /** One write of a frame, kept while its batch is gathered. */
@@ -120,12 +122,14 @@ export class HeadPipeline {
   }
 
   #refusal(): Fault | undefined {
-    const { driver, name } = this.#options
+    const { driver, name, diskRefusal } = this.#options
     const reason = driver.replica.writeRefusal(this.#strong)
     if (reason !== undefined) {
       const code = driver.replica.isHead ? 'UNAVAILABLE' : 'NOT_HEAD'
       return { code, message: `${name} takes no writes here: ${reason}` }
     }
+    const diskFault = diskRefusal()
+    if (diskFault !== undefined) return { code: 'RESOURCE_EXHAUSTED', message: `${name}: ${diskFault}` }
     if (this.#tentative.isFull) {
       const message = `${name} holds ${this.#tentative.sizeBytes} bytes that its members have not confirmed: try again`
       return { code: 'RESOURCE_EXHAUSTED', message }

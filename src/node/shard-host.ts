@@ -45,6 +45,8 @@ export interface ReplicaHostOptions {
   /** 'strong' or 'weak': what a request gets that asks for neither. */
   readonly defaultConsistency: () => string
   readonly oldestUnsyncedMs: () => number
+  /** Why the disk takes no more, in words; undefined while it does. */
+  readonly diskRefusal: () => string | undefined
   /** Address of the shard's head as far as this process knows; '' where it does not. */
   readonly headHint: () => string
 }

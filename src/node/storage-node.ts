@@ -13,6 +13,7 @@ import { openProjection } from '../projection/checkpoint.js'
 import { ReplicaDriver } from '../replication/replica-driver.js'
 import type { Transport } from '../replication/transport.js'
 import { Checkpointer } from './checkpointer.js'
+import { DiskSpace } from './disk-space.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
 import { Registration } from './registration.js'
@@ -56,6 +57,7 @@ export class StorageNode implements NodeHost {
   readonly #drivers = new Map<number, ReplicaDriver>()
   readonly #registration: Registration
   readonly #checkpointer: Checkpointer
+  readonly #disk: DiskSpace
   readonly #timers: NodeJS.Timeout[] = []
   #isStopped = false
 
@@ -69,6 +71,7 @@ export class StorageNode implements NodeHost {
     })
     const node = new StorageNode(options, store)
     for (const shard of shards) await node.#openReplica(shard)
+    await node.#disk.start()
     return node
   }
 
@@ -89,6 +92,7 @@ export class StorageNode implements NodeHost {
       heartbeats: () => [...this.#replicas.values()].map(replica => replica.heartbeat()),
       onMap: map => this.#map.set(map),
     })
+    this.#disk = new DiskSpace(options.dataDir, options.logger)
     this.#checkpointer = new Checkpointer(store.blobs, options.logger)
     store.onPoison(error => this.#fatal(error.message))
   }
@@ -172,6 +176,7 @@ export class StorageNode implements NodeHost {
       driver,
       clock: this.#clock,
       defaultConsistency: () => this.#map.current?.defaultConsistency ?? 'strong',
+      diskRefusal: () => this.#disk.refusal,
       oldestUnsyncedMs: () => this.#store.oldestUnsyncedMs,
       headHint: () => this.#map.current?.shards[ordinal]?.head ?? '',
     })
@@ -234,6 +239,7 @@ export class StorageNode implements NodeHost {
     for (const timer of this.#timers) clearInterval(timer)
     this.#registration.stop()
     void this.#checkpointer.stop()
+    this.#disk.stop()
     for (const driver of this.#drivers.values()) driver.stop()
   }
 }

@@ -232,6 +232,22 @@ test('a head whose writes are not confirmed stops taking more, and goes on when 
   t.is((await write()).kind, 'done')
 })
 
+test('a head on a disk without room refuses writes and still answers reads', async t => {
+  const shard = new MemoryShard(['a'])
+  const sink = new TestSink()
+  shard.head.host.handleFrame(writes(1, 'weak', [{ key: 'x', value: '1' }]), sink)
+  await turn()
+  shard.settle()
+  shard.diskFault = 'the disk is full'
+  shard.head.host.handleFrame(writes(2, 'weak', [{ key: 'x', value: '2' }]), sink)
+  await turn()
+  t.is(sink.of(2).code, 'RESOURCE_EXHAUSTED')
+  t.is(sink.of(2).outcome, 'failed')
+  const reader = new TestSink()
+  shard.head.host.handleFrame(reads(1, FrameConsistency.WEAK, ['x']), reader)
+  t.is(reader.of(1).value, '1')
+})
+
 test('when the epoch ends, what was not acknowledged ends as unknown', async t => {
   const shard = new MemoryShard(['a', 'b'])
   const sink = new TestSink()

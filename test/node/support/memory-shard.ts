@@ -38,6 +38,8 @@ export class MemoryShard {
   readonly #queue: { to: string; envelope: Envelope }[] = []
   readonly #shardCount: number
   readonly alarms: string[] = []
+  /** What every replica's disk says of itself. */
+  diskFault: string | undefined
 
   constructor(addresses: readonly string[], minInSync = 1, shardCount = 1) {
     this.#shardCount = shardCount
@@ -126,6 +128,7 @@ export class MemoryShard {
       clock,
       defaultConsistency: () => 'strong',
       oldestUnsyncedMs: () => 0,
+      diskRefusal: () => this.diskFault,
       headHint: () => 'the-head:1',
     })
     this.replicas.set(address, { address, store, projection, driver, host })
