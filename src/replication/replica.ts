@@ -50,6 +50,7 @@ export class Replica {
   #configuration: Configuration | undefined
   #upstream = ''
   #following: Following = 'asking'
+  /** Index of this epoch's EPOCH entry, once this log holds it. */
   #epochIndex = 0
   #active = false
   #commitIndex: number
@@ -205,7 +206,7 @@ export class Replica {
       case 'follow': {
         if (child === undefined) return
         child.parkedFollow = body.value
-        if (this.#mayLead()) this.#answerFollows()
+        this.#answerFollows()
         return
       }
       case 'report':
@@ -333,12 +334,16 @@ export class Replica {
     this.#send(this.#upstream, { $case: 'follow', value })
   }
 
-  /** A log may be followed once it can no longer be cut in this epoch. */
+  /**
+   * A log may be followed once it holds all of the head's up to this epoch's EPOCH entry, and is not cut any more. One
+   * that is only matched may still be short: its follower would be told to cut what the head has, even if committed.
+   */
   #mayLead(): boolean {
-    return this.isHead ? this.#epochIndex > 0 : this.#following === 'matched'
+    return this.#epochIndex > 0 && (this.isHead || this.#following === 'matched')
   }
 
   #answerFollows(): void {
+    if (!this.#mayLead()) return
     const fault = this.#downstreams.answerFollows(this.#commitIndex)
     if (fault !== undefined) this.#alarm(fault)
   }
@@ -381,6 +386,7 @@ export class Replica {
       )
     }
     this.#effects.push({ type: 'append', record })
+    if (record.epoch === this.#epoch && this.#epochIndex === 0) this.#epochIndex = record.firstIndex
     this.#downstreams.forward(record, this.#commitIndex)
     this.#receivedUnsaidBytes += bytes.length
     if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
@@ -405,6 +411,7 @@ export class Replica {
   #onDurable(): void {
     this.#enter()
     this.#answerSeal()
+    this.#answerFollows()
     this.#reported()
   }
 

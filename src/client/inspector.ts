@@ -1,0 +1,133 @@
+/**
+ * Questions to one process, for tools and operators: its map, its status, its log, its own copy of a shard.
+ * Nothing here is routed or retried: who is asked is who answers, or the call fails.
+ */
+
+import type { ClientReadableStream, ClientUnaryCall, ServiceError } from '@grpc/grpc-js'
+import type {
+  Digest,
+  NodeStatus,
+  ReadLogRequest,
+  ReadLogResponse,
+  ShardMap,
+} from '../generated/varve/v1/cluster.js'
+import { Consistency, type ScanResponse } from '../generated/varve/v1/kv.js'
+import { Channels, type Peer } from './channels.js'
+import { VarveError } from './errors.js'
+import { fromServiceError } from './grpc-errors.js'
+import { callUnary, type UnaryDone } from './unary.js'
+
+/** How long a question may take. */
+export interface InspectorOptions {
+  /** Of each call, and of each wait for the next part of a stream. Default 5,000. */
+  readonly timeoutMs?: number
+}
+
+/** Which part of a replica's own copy is asked for. */
+export interface LocalScan {
+  readonly shard: string
+  /** First key wanted; empty for the first of all. */
+  readonly start: Buffer
+  /** At most so many keys; the page may end earlier. */
+  readonly limit: number
+}
+
+/**
+ * Asks processes by address. All calls reject with `VarveError`: UNAVAILABLE where nobody listens,
+ * DEADLINE_EXCEEDED after the time-out, else what the process answers. Holds a channel to each process that was
+ * asked until `close`.
+ */
+export class Inspector {
+  readonly #timeoutMs: number
+  readonly #channels = new Channels()
+
+  constructor(options: InspectorOptions = {}) {
+    this.#timeoutMs = options.timeoutMs ?? 5_000
+  }
+
+  /** The shard map as that process knows it. */
+  shardMap(address: string): Promise<ShardMap> {
+    return this.#ask(address, (peer, done) => peer.cluster.getShardMap({}, done))
+  }
+
+  /** What that process says of itself. */
+  nodeStatus(address: string): Promise<NodeStatus> {
+    return this.#ask(address, (peer, done) => peer.cluster.getNodeStatus({}, done))
+  }
+
+  /** The digest of that process's replica of a shard. */
+  digest(address: string, shard: string): Promise<Digest> {
+    return this.#ask(address, (peer, done) => peer.cluster.getDigest({ shard }, done))
+  }
+
+  /** A page of what that process's own replica holds, committed or not, without asking any other. */
+  scanLocal(address: string, scan: LocalScan): Promise<ScanResponse> {
+    const context = {
+      consistency: Consistency.WEAK,
+      token: undefined,
+      actor: '',
+      requestId: undefined,
+      hops: 0,
+      localOnly: true,
+    }
+    const request = { context, ...scan, end: Buffer.alloc(0), keysOnly: false, reverse: false }
+    return this.#ask(address, (peer, done) => peer.kv.scan(request, done))
+  }
+
+  /** Entries of that process's replica of a shard, in order. Ending the iteration ends the call. */
+  async *readLog(address: string, request: ReadLogRequest): AsyncGenerator<ReadLogResponse> {
+    const call = this.#channels.peer(address).cluster.readLog(request)
+    try {
+      yield* this.#parts(address, call)
+    } finally {
+      call.cancel()
+    }
+  }
+
+  /** Ends all channels. Calls that are under way reject. */
+  close(): void {
+    this.#channels.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async *#parts<T>(address: string, call: ClientReadableStream<T>): AsyncGenerator<T> {
+    const parts = call[Symbol.asyncIterator]() as AsyncIterator<T>
+    // A cancelled call reports an error that nobody waits for any more.
+    call.on('error', () => {})
+    for (;;) {
+      let expired = false
+      const timer = setTimeout(() => {
+        expired = true
+        call.cancel()
+      }, this.#timeoutMs)
+      const next = await parts
+        .next()
+        .catch(error => {
+          if (expired)
+            throw new VarveError('DEADLINE_EXCEEDED', `${address} sent nothing for ${this.#timeoutMs} ms`)
+          throw plain(fromServiceError(error as ServiceError, address), address)
+        })
+        .finally(() => clearTimeout(timer))
+      if (next.done) return
+      yield next.value
+    }
+  }
+
+  async #ask<T>(address: string, start: (peer: Peer, done: UnaryDone<T>) => ClientUnaryCall): Promise<T> {
+    const peer = this.#channels.peer(address)
+    try {
+      return await callUnary<T>(address, this.#timeoutMs, undefined, done => start(peer, done))
+    } catch (error) {
+      throw plain(error as VarveError, address)
+    }
+  }
+}
+
+/** An error without a code of ours has no answer of ours behind it: there was no connection, however gRPC says it. */
+function plain(error: VarveError, address: string): VarveError {
+  if (error.code !== 'UNAVAILABLE' || error.cause === undefined) return error
+  return new VarveError('UNAVAILABLE', `nobody answers at ${address}`, { cause: error.cause })
+}

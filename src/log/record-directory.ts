@@ -1,0 +1,75 @@
+const CHUNK_RECORDS = 4_096
+const CHUNK_FIRST_CAPACITY = 32
+
+interface Chunk {
+  /** First index of the chunk's first record; the offsets count from here. */
+  readonly base: number
+  offsets: Uint32Array
+}
+
+/**
+ * The first index of every record of a log, ascending, in four bytes each: what finds the record that holds an index.
+ * It grows and shrinks at its end only.
+ */
+export class RecordDirectory {
+  readonly #chunks: Chunk[] = []
+  #length = 0
+
+  /** How many records there are. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Adds a record at the end; `firstIndex` is above all that are in it. */
+  push(firstIndex: number): void {
+    const at = this.#length % CHUNK_RECORDS
+    if (at === 0) this.#chunks.push({ base: firstIndex, offsets: new Uint32Array(CHUNK_FIRST_CAPACITY) })
+    const chunk = this.#chunks[this.#chunks.length - 1]!
+    if (at === chunk.offsets.length) {
+      const larger = new Uint32Array(2 * at)
+      larger.set(chunk.offsets)
+      chunk.offsets = larger
+    }
+    chunk.offsets[at] = firstIndex - chunk.base
+    this.#length++
+  }
+
+  /** Takes the last record out. */
+  pop(): void {
+    if (this.#length === 0) return
+    this.#length--
+    if (this.#length % CHUNK_RECORDS === 0) this.#chunks.pop()
+  }
+
+  /** First index of the record at `place` (from 0), or 0 where there is none. */
+  at(place: number): number {
+    if (!(place >= 0 && place < this.#length)) return 0
+    const within = place % CHUNK_RECORDS
+    const chunk = this.#chunks[(place - within) / CHUNK_RECORDS]!
+    return chunk.base + chunk.offsets[within]!
+  }
+
+  /** Place of the last record that begins at or before `index`, or -1. The log's end is not known here. */
+  find(index: number): number {
+    let low = 0
+    let high = this.#chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#chunks[middle]!.base <= index) low = middle + 1
+      else high = middle
+    }
+    if (low === 0) return -1
+    const chunkAt = low - 1
+    const { base, offsets } = this.#chunks[chunkAt]!
+    const offset = index - base
+    const start = chunkAt * CHUNK_RECORDS
+    low = 1
+    high = Math.min(CHUNK_RECORDS, this.#length - start)
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (offsets[middle]! <= offset) low = middle + 1
+      else high = middle
+    }
+    return start + low - 1
+  }
+}

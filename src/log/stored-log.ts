@@ -1,0 +1,330 @@
+import type { Stamp } from './entry.js'
+import { EpochTable } from './epoch-table.js'
+import { LogError } from './errors.js'
+import type { EpochSpan, Log } from './log.js'
+import type { LogState } from './log-state.js'
+import type { LogContents } from './log-verifier.js'
+import type { LogRecord } from './record-codec.js'
+import type { RecordDirectory } from './record-directory.js'
+import { EPOCH_MAX, ZERO_HASH } from './record-layout.js'
+import { type LogReader, readRecords } from './record-reader.js'
+
+/** One thing that a log wants on disk. Writes become durable in the order in which they were handed over. */
+export interface LogWrite {
+  readonly log: StoredLog
+  /** A record that was appended. */
+  readonly record: LogRecord | undefined
+  /** False when the disk holds these very bytes already, as orphans. */
+  readonly put: boolean
+  /** The log's state after this write, where it changed. */
+  readonly state: LogState | undefined
+}
+
+/** What one log needs of the store that keeps it. */
+export interface LogDisk {
+  readonly poisoned: LogError | undefined
+  /** Takes a write for the next batch. Its record can be read from then on. */
+  write(write: LogWrite): void
+  /** A record of this log that is at hand without looking at the disk. */
+  cached(firstIndex: number): LogRecord | undefined
+  /** A record of this log. @throws LogError LOG_DAMAGED, LOG_IO */
+  read(epoch: number, firstIndex: number): LogRecord | undefined
+  /** Several records of this log, for reading in sequence. @throws LogError LOG_DAMAGED, LOG_IO */
+  readMany(epochs: number[], firstIndexes: number[]): Promise<(LogRecord | undefined)[]>
+  /** What lies under this key, in the log or cut from it, durable or not. @throws LogError LOG_DAMAGED, LOG_IO */
+  stored(epoch: number, firstIndex: number): LogRecord | undefined
+  /** A record was cut off. */
+  forget(firstIndex: number): void
+  /** Records of the shard for which `isInLog` is false, when all that was written before is durable. */
+  orphans(isInLog: (epoch: number, firstIndex: number) => boolean): AsyncIterable<LogRecord>
+}
+
+/** The log as both stores know it: all rules are here, the disk behind `LogDisk`. */
+export class StoredLog implements Log {
+  readonly shard: number
+  readonly #disk: LogDisk
+  readonly #directory: RecordDirectory
+  readonly #table: EpochTable
+  readonly #listeners: ((log: Log) => void)[] = []
+  readonly #readers = new Set<LogReader>()
+  #logId: string
+  #adoptedEpoch: number
+  #lastIndex: number
+  #lastHash: Buffer
+  #lastLamport: number
+  #lastWallMs: number
+  #commitIndexHint: number
+
+  #durableIndex: number
+  #durableEpoch: number
+  #queuedWrites = 0
+  /** The batch in flight: what it makes durable, and the lowest cut since it started. */
+  #flightWrites = 0
+  #flightIndex = 0
+  #flightEpoch = 0
+  #flightCut = Number.POSITIVE_INFINITY
+
+  constructor(shard: number, disk: LogDisk, contents: LogContents) {
+    this.shard = shard
+    this.#disk = disk
+    this.#directory = contents.directory
+    this.#table = new EpochTable(contents.state.spans, contents.orphanTops)
+    this.#logId = contents.state.logId
+    this.#adoptedEpoch = contents.state.adoptedEpoch
+    this.#durableEpoch = contents.state.adoptedEpoch
+    this.#lastIndex = contents.lastIndex
+    this.#durableIndex = contents.lastIndex
+    this.#lastHash = contents.lastHash
+    this.#lastLamport = contents.lastLamport
+    this.#lastWallMs = contents.lastWallMs
+    this.#commitIndexHint = contents.commitIndexHint
+  }
+
+  get logId(): string {
+    return this.#logId
+  }
+
+  get lastIndex(): number {
+    return this.#lastIndex
+  }
+
+  get lastHash(): Buffer {
+    return this.#lastHash
+  }
+
+  get lastStamp(): Stamp {
+    return { lamport: this.#lastLamport, wallMs: this.#lastWallMs }
+  }
+
+  get durableIndex(): number {
+    return this.#durableIndex
+  }
+
+  get commitIndexHint(): number {
+    return this.#commitIndexHint
+  }
+
+  get adoptedEpoch(): number {
+    return this.#adoptedEpoch
+  }
+
+  get durableEpoch(): number {
+    return this.#durableEpoch
+  }
+
+  get pendingWrites(): number {
+    return this.#queuedWrites + this.#flightWrites
+  }
+
+  get epochs(): readonly EpochSpan[] {
+    return this.#table.list(this.#lastIndex, this.#lastHash)
+  }
+
+  append(record: LogRecord): void {
+    this.#refuseIfPoisoned()
+    this.#checkContinues(record)
+    const put = !this.#isOnDisk(record)
+    const isFirst = this.#logId === ''
+    if (isFirst) this.#logId = record.logId
+    const tableChanged = this.#table.append(record.epoch, record.firstIndex, this.#lastIndex, this.#lastHash)
+    this.#directory.push(record.firstIndex)
+    this.#lastIndex = record.lastIndex
+    this.#lastHash = record.hash
+    this.#lastLamport = record.lastLamport
+    this.#lastWallMs = record.wallMs
+    if (record.commitIndex > this.#commitIndexHint) this.#commitIndexHint = record.commitIndex
+    this.#write(record, put, isFirst || tableChanged)
+  }
+
+  adoptEpoch(epoch: number): void {
+    this.#refuseIfPoisoned()
+    if (epoch === this.#adoptedEpoch) return
+    if (!(epoch > this.#adoptedEpoch && epoch <= EPOCH_MAX && Math.floor(epoch) === epoch)) {
+      throw this.#gap(`cannot adopt epoch ${epoch} after epoch ${this.#adoptedEpoch}`)
+    }
+    this.#adoptedEpoch = epoch
+    this.#write(undefined, false, true)
+  }
+
+  setLogId(id: string): void {
+    this.#refuseIfPoisoned()
+    if (id === this.#logId) return
+    if (!/^[0-9a-f]{32}$/.test(id))
+      throw new TypeError(`log id '${id}': expected 32 hexadecimal digits in lower case`)
+    if (this.#logId !== '' && (this.#lastIndex > 0 || this.#table.hasOrphans)) {
+      const text = `shard ${this.shard} holds log ${this.#logId}, given ${id}: one folder keeps one log of a shard`
+      throw new LogError('LOG_FOREIGN', text, { shard: this.shard })
+    }
+    this.#logId = id
+    this.#write(undefined, false, true)
+  }
+
+  cut(index: number): void {
+    this.#refuseIfPoisoned()
+    if (index === this.#lastIndex) return
+    const last = index > 0 && index < this.#lastIndex ? this.recordAt(index) : undefined
+    if (index !== 0 && last?.lastIndex !== index) {
+      throw this.#gap(
+        `cannot cut at index ${index}: no record ends there, the log ends at ${this.#lastIndex}`,
+      )
+    }
+    this.#dropAbove(index)
+    this.#lastIndex = index
+    this.#lastHash = last?.hash ?? ZERO_HASH
+    this.#lastLamport = last?.lastLamport ?? 0
+    this.#lastWallMs = last?.wallMs ?? 0
+    this.#commitIndexHint = Math.min(this.#commitIndexHint, index)
+    this.#durableIndex = Math.min(this.#durableIndex, index)
+    this.#flightCut = Math.min(this.#flightCut, index)
+    for (const reader of this.#readers) reader.cutAt = Math.min(reader.cutAt, index)
+    this.#write(undefined, false, true)
+  }
+
+  read(firstIndex: number): LogRecord | undefined {
+    const cached = this.#disk.cached(firstIndex)
+    if (cached !== undefined) return cached
+    const place = this.#directory.find(firstIndex)
+    if (place < 0 || this.#directory.at(place) !== firstIndex) return undefined
+    const record = this.#disk.read(this.#table.epochOf(firstIndex), firstIndex)
+    return this.#checkFound(record, place)
+  }
+
+  recordAt(index: number): LogRecord | undefined {
+    if (!(index >= 1 && index <= this.#lastIndex)) return undefined
+    return this.read(this.#directory.at(this.#directory.find(index)))
+  }
+
+  hashAt(index: number): Buffer | undefined {
+    if (index === 0) return ZERO_HASH
+    if (index === this.#lastIndex) return this.#lastHash
+    const record = this.recordAt(index)
+    return record?.lastIndex === index ? record.hash : undefined
+  }
+
+  records(fromIndex: number, toIndex = Number.POSITIVE_INFINITY): AsyncIterable<LogRecord> {
+    const fetch = (places: number[]) => this.#fetch(places)
+    return readRecords(this, this.#directory, this.#readers, fetch, Math.max(fromIndex, 1), toIndex)
+  }
+
+  orphans(): AsyncIterable<LogRecord> {
+    return this.#disk.orphans((epoch, firstIndex) => {
+      return firstIndex <= this.#lastIndex && this.#table.epochOf(firstIndex) === epoch
+    })
+  }
+
+  onDurable(listener: (log: Log) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** The store starts a batch with all that this log has written so far. */
+  batchStarted(): void {
+    this.#flightWrites = this.#queuedWrites
+    this.#queuedWrites = 0
+    this.#flightIndex = this.#lastIndex
+    this.#flightEpoch = this.#adoptedEpoch
+    this.#flightCut = Number.POSITIVE_INFINITY
+  }
+
+  /** The batch is on disk and synced. What was cut off meanwhile does not count. */
+  batchDurable(): void {
+    this.#flightWrites = 0
+    this.#durableIndex = Math.min(this.#flightIndex, this.#flightCut)
+    this.#durableEpoch = this.#flightEpoch
+  }
+
+  notifyDurable(): void {
+    for (const listener of this.#listeners) listener(this)
+  }
+
+  #write(record: LogRecord | undefined, put: boolean, stateChanged: boolean): void {
+    this.#queuedWrites++
+    this.#disk.write({ log: this, record, put, state: stateChanged ? this.#state() : undefined })
+  }
+
+  #state(): LogState {
+    const spans = this.#table.toState(this.#lastIndex, this.#lastHash)
+    return { logId: this.#logId, adoptedEpoch: this.#adoptedEpoch, spans }
+  }
+
+  #checkContinues(record: LogRecord): void {
+    const index = record.firstIndex
+    if (record.shard !== this.shard || (record.logId !== this.#logId && this.#logId !== '')) {
+      const given = `a record of shard ${record.shard}, log ${record.logId}`
+      const text = `${given}, appended to shard ${this.shard}, log ${this.#logId}`
+      throw new LogError('LOG_FOREIGN', text, { shard: this.shard, index })
+    }
+    if (index !== this.#lastIndex + 1)
+      throw this.#gap(`record of index ${index}, expected ${this.#lastIndex + 1}`, index)
+    if (!record.previousHash.equals(this.#lastHash)) {
+      throw this.#gap(`record of index ${index} continues another log: its previous hash differs`, index)
+    }
+    const epoch = this.#table.lastEpoch
+    if (record.epoch < epoch) throw this.#gap(`record of epoch ${record.epoch} after epoch ${epoch}`, index)
+    if (record.lamport <= this.#lastLamport || record.wallMs < this.#lastWallMs) {
+      const given = `stamp (${record.lamport}, ${record.wallMs})`
+      throw this.#gap(`${given} is not above the last (${this.#lastLamport}, ${this.#lastWallMs})`, index)
+    }
+  }
+
+  /** Were these bytes written before, and cut? Keys are written once: other bytes under the same key are an alarm. */
+  #isOnDisk(record: LogRecord): boolean {
+    if (!this.#table.mayHoldOrphan(record.epoch, record.firstIndex)) return false
+    const stored = this.#disk.stored(record.epoch, record.firstIndex)
+    if (stored === undefined) return false
+    if (stored.hash.equals(record.hash)) return true
+    const text = `shard ${this.shard} holds another record of epoch ${record.epoch}, index ${record.firstIndex}`
+    throw new LogError('LOG_DAMAGED', text, { shard: this.shard, index: record.firstIndex })
+  }
+
+  #dropAbove(index: number): void {
+    const directory = this.#directory
+    for (;;) {
+      const firstIndex = directory.at(directory.length - 1)
+      if (firstIndex <= index) return
+      this.#table.drop(firstIndex)
+      this.#disk.forget(firstIndex)
+      directory.pop()
+    }
+  }
+
+  async #fetch(places: number[]): Promise<LogRecord[]> {
+    const firstIndexes = places.map(place => this.#directory.at(place))
+    const epochs = firstIndexes.map(firstIndex => this.#table.epochOf(firstIndex))
+    const ends = places.map(place => this.#endOf(place))
+    const found = await this.#disk.readMany(epochs, firstIndexes)
+    return found.map((record, i) => this.#checkRange(record, firstIndexes[i]!, ends[i]!, epochs[i]!))
+  }
+
+  #endOf(place: number): number {
+    return place + 1 < this.#directory.length ? this.#directory.at(place + 1) - 1 : this.#lastIndex
+  }
+
+  #checkFound(record: LogRecord | undefined, place: number): LogRecord {
+    const firstIndex = this.#directory.at(place)
+    return this.#checkRange(record, firstIndex, this.#endOf(place), this.#table.epochOf(firstIndex))
+  }
+
+  /** A record can be whole and still be the wrong one, or end too early because the next is missing. */
+  #checkRange(
+    record: LogRecord | undefined,
+    firstIndex: number,
+    lastIndex: number,
+    epoch: number,
+  ): LogRecord {
+    if (record?.firstIndex === firstIndex && record.lastIndex === lastIndex) {
+      if (record.shard === this.shard && record.epoch === epoch) return record
+    }
+    const found = record === undefined ? 'nothing' : `indexes ${record.firstIndex} to ${record.lastIndex}`
+    const text = `shard ${this.shard}, index ${firstIndex} is damaged: expected indexes to ${lastIndex}, found ${found}`
+    throw new LogError('LOG_DAMAGED', text, { shard: this.shard, index: firstIndex })
+  }
+
+  #refuseIfPoisoned(): void {
+    const poisoned = this.#disk.poisoned
+    if (poisoned !== undefined) throw poisoned
+  }
+
+  #gap(what: string, index?: number): LogError {
+    return new LogError('LOG_GAP', `shard ${this.shard}: ${what}`, { shard: this.shard, index })
+  }
+}

@@ -1,0 +1,102 @@
+/** The shape and state of the cluster as this process knows it (`Cluster`), for clients, tools and operators. */
+import type { ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
+import { VarveError } from '../client/errors.js'
+import { toServiceError } from '../client/grpc-errors.js'
+import type {
+  ClusterServer,
+  GetShardMapRequest,
+  ReadLogRequest,
+  ReadLogResponse,
+  ShardMap,
+} from '../generated/varve/v1/cluster.js'
+import { knownMap } from './forwarding.js'
+import { asVarveError } from './local-call.js'
+import type { NodeHost, ShardHost } from './node-host.js'
+import { OpenStreams } from './stream-pump.js'
+
+type ClusterMethods = Pick<
+  ClusterServer,
+  'getShardMap' | 'watchShardMap' | 'getNodeStatus' | 'readLog' | 'getDigest'
+>
+
+export class ClusterService {
+  readonly #host: NodeHost
+  readonly #streams = new OpenStreams()
+
+  constructor(host: NodeHost) {
+    this.#host = host
+  }
+
+  /** The handlers, to be registered with a server. */
+  readonly methods: ClusterMethods = {
+    getShardMap: (_call, done) => answer(done, async () => knownMap(this.#host)),
+    watchShardMap: (stream: ServerWritableStream<GetShardMapRequest, ShardMap>) =>
+      void this.#streams.pump(stream, signal => this.#maps(signal)),
+    getNodeStatus: (_call, done) => answer(done, async () => this.#host.status()),
+    readLog: (stream: ServerWritableStream<ReadLogRequest, ReadLogResponse>) =>
+      void this.#streams.pump(stream, signal => this.#readLog(stream.request, signal)),
+    getDigest: (call, done) => answer(done, async () => await this.#replica(call.request.shard).digest()),
+  }
+
+  /** Ends all streams; new ones are refused. */
+  endAll(): void {
+    this.#streams.endAll(
+      new VarveError('UNAVAILABLE', `${this.#host.address} is stopping: go to another process`),
+    )
+  }
+
+  /** The map once there is one, then each newer one; a client that is slow gets the newest, not every one. */
+  async *#maps(signal: AbortSignal): AsyncGenerator<ShardMap, void, void> {
+    let wake = () => {}
+    let newest = this.#host.shardMap()
+    const endWatch = this.#host.onShardMap(map => {
+      newest = map
+      wake()
+    })
+    const onAbort = () => wake()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      while (!signal.aborted) {
+        if (newest !== undefined) {
+          const map = newest
+          newest = undefined
+          yield map
+        } else {
+          await new Promise<void>(resolve => {
+            wake = resolve
+          })
+        }
+      }
+    } finally {
+      endWatch()
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async *#readLog(request: ReadLogRequest, signal: AbortSignal): AsyncGenerator<ReadLogResponse, void, void> {
+    yield* this.#replica(request.shard).readLog(request, signal)
+  }
+
+  /** This process's replica of the shard: these calls are about what is here, so none is passed on. */
+  #replica(name: string): ShardHost {
+    const held = this.#host.status().replicas.find(replica => replica.shard === name)
+    const host = held === undefined ? undefined : this.#host.shard(held.ordinal)
+    if (host !== undefined) return host
+    const map = this.#host.shardMap()
+    const shard = map?.shards.find(each => each.name === name)
+    if (map !== undefined && shard === undefined) {
+      const names = map.shards.map(each => each.name).join(', ')
+      throw new VarveError('UNKNOWN_SHARD', `there is no shard "${name}", the cluster has: ${names}`)
+    }
+    throw new VarveError('NOT_MEMBER', `${this.#host.address} has no replica of ${name}`, {
+      hint: shard?.head === '' ? undefined : shard?.head,
+    })
+  }
+}
+
+function answer<Response>(done: sendUnaryData<Response>, make: () => Promise<Response>): void {
+  make().then(
+    response => done(null, response),
+    error => done(toServiceError(asVarveError(error))),
+  )
+}

@@ -1,0 +1,144 @@
+/**
+ * Checkpoints: the committed state written down now and then, so that a restart replays only what came after. They
+ * are a convenience and never trusted: one is loaded only if its (index, hash) is in the log, and if it is damaged the
+ * log is replayed from its start instead (Storage rules).
+ */
+import type { BlobStore } from '../log/blob-store.js'
+import { reasonOf } from '../log/errors.js'
+import type { Log } from '../log/log.js'
+import type { Logger } from '../log/logger.js'
+import { decodeCheckpoint, encodeCheckpoint, type RestoredState } from './checkpoint-codec.js'
+import { ProjectionError } from './errors.js'
+import type { RequestTableLimits } from './request-table.js'
+import { ShardProjection, type ShardProjectionOptions } from './shard-projection.js'
+
+/** So many are kept: should the newest be damaged, there is the one before. */
+const CHECKPOINTS_KEPT = 2
+
+export interface CheckpointContext {
+  readonly log: Log
+  readonly blobs: BlobStore
+  readonly logger: Logger
+}
+
+interface CheckpointName {
+  readonly name: string
+  readonly index: number
+  readonly hash: Buffer
+}
+
+/**
+ * Writes a checkpoint of the projection's committed state and removes old ones; resolves to its index when it is
+ * durable. Undefined, and nothing done, when there is nothing new, or when the commit index is not the end of a record
+ * that is durable here: try again later. Not twice at a time for one shard.
+ * @throws LogError when the store failed
+ */
+export async function saveCheckpoint(
+  projection: ShardProjection,
+  { log, blobs, logger }: CheckpointContext,
+): Promise<number | undefined> {
+  const index = projection.committedIndex
+  const hash = index > 0 && index <= log.durableIndex ? log.hashAt(index) : undefined
+  if (hash === undefined) return undefined
+  const identity = { shard: log.shard, index, hash: Buffer.from(hash) }
+  // Captured before the first await: index, hash and state belong to one moment.
+  const state = projection.capture()
+  const name = nameOf(log.shard, index, identity.hash)
+  if ((await blobs.names(name)).length > 0) return undefined
+  await blobs.write(name, encodeCheckpoint(identity, state))
+  logger.debug({ shard: log.shard, index, keys: state.keys.keyCount }, 'checkpoint written')
+  const usable = (await checkpointNames(log.shard, blobs)).filter(each => isInLog(log, each))
+  const kept = usable.slice(0, CHECKPOINTS_KEPT).map(each => each.name)
+  for (const old of await checkpointNames(log.shard, blobs)) {
+    if (!kept.includes(old.name)) await blobs.remove(old.name)
+  }
+  return index
+}
+
+/** The state of the newest checkpoint that is in the log and not damaged; undefined if there is none. */
+export async function loadCheckpoint(
+  { log, blobs, logger }: CheckpointContext,
+  requestLimits: Partial<RequestTableLimits> = {},
+): Promise<RestoredState | undefined> {
+  for (const candidate of await checkpointNames(log.shard, blobs)) {
+    const where = { shard: log.shard, index: candidate.index }
+    if (!isInLog(log, candidate)) {
+      logger.warn(where, 'a checkpoint is not of this log and is left alone')
+      continue
+    }
+    try {
+      const chunks = blobs.read(candidate.name)
+      if (chunks === undefined) continue
+      const state = await decodeCheckpoint(chunks, requestLimits)
+      const isSame = state.shard === log.shard && state.index === candidate.index
+      if (isSame && state.hash.equals(candidate.hash)) return state
+      throw new ProjectionError('CHECKPOINT_DAMAGED', 'a checkpoint is damaged: it is not what its name says')
+    } catch (error) {
+      logger.warn(
+        { ...where, reason: reasonOf(error) },
+        'a checkpoint cannot be used: replaying more of the log',
+      )
+    }
+  }
+  return undefined
+}
+
+/**
+ * The projection of a log that was just opened: the newest usable checkpoint, then every record after it, committed as
+ * far as the log knows (`commitIndexHint`) or the checkpoint proves. All that the log holds is applied when this resolves;
+ * nothing may be appended or cut meanwhile.
+ * @throws LogError LOG_DAMAGED, LOG_IO; ProjectionError PROJECTION_DIVERGED
+ */
+export async function openProjection(
+  context: CheckpointContext,
+  options: Omit<ShardProjectionOptions, 'log'> = {},
+): Promise<ShardProjection> {
+  const { log, logger } = context
+  const restored = await loadCheckpoint(context, options.requestLimits)
+  const projection = new ShardProjection({ ...options, log }, restored)
+  // Committed as it goes, so that what could be undone does not pile up.
+  const committed = log.commitIndexHint
+  for await (const record of log.records(projection.appliedIndex + 1)) {
+    projection.apply(record)
+    projection.commit(Math.min(projection.appliedIndex, committed))
+  }
+  const { appliedIndex, committedIndex, keyCount } = projection
+  const fields = {
+    shard: log.shard,
+    checkpoint: restored?.index ?? 0,
+    appliedIndex,
+    committedIndex,
+    keyCount,
+  }
+  logger.debug(fields, 'projection rebuilt')
+  return projection
+}
+
+/** Index of the shard's newest checkpoint, 0 if there is none: it was verified up to there when it was written. */
+export async function newestCheckpointIndex(shard: number, blobs: BlobStore): Promise<number> {
+  return (await checkpointNames(shard, blobs))[0]?.index ?? 0
+}
+
+function isInLog(log: Log, { index, hash }: CheckpointName): boolean {
+  return index <= log.lastIndex && log.hashAt(index)?.equals(hash) === true
+}
+
+function prefixOf(shard: number): string {
+  return `checkpoint/${String(shard).padStart(5, '0')}/`
+}
+
+function nameOf(shard: number, index: number, hash: Buffer): string {
+  return `${prefixOf(shard)}${String(index).padStart(13, '0')}/${hash.toString('hex')}`
+}
+
+/** The shard's checkpoints, newest first. */
+async function checkpointNames(shard: number, blobs: BlobStore): Promise<CheckpointName[]> {
+  const names = await blobs.names(prefixOf(shard))
+  const found: CheckpointName[] = []
+  for (const name of names) {
+    const [, , index, hash] = name.split('/')
+    if (index === undefined || hash === undefined) continue
+    found.push({ name, index: Number(index), hash: Buffer.from(hash, 'hex') })
+  }
+  return found.sort((left, right) => right.index - left.index)
+}

@@ -1,0 +1,176 @@
+/** Entries of a log as `varve log` reads and prints them, wherever they come from. */
+
+import type { Entry as EntryMessage } from '../src/generated/varve/v1/entry.js'
+import { type Entry, indexOf } from '../src/log/entry.js'
+import { byteSize, count, jsonBytes, printable, shorten, wallTime } from './text.js'
+
+const OPERATION_NAMES = ['unknown', 'set', 'delete', 'epoch', 'noop'] as const
+
+export type OperationName = (typeof OPERATION_NAMES)[number]
+
+/** One entry. Its bytes may be views: copy to keep. */
+export interface LogLine {
+  readonly shard: string
+  readonly index: number
+  readonly epoch: number
+  readonly lamport: number
+  readonly wallMs: number
+  /** As far as the replica that was asked knows. */
+  readonly committed: boolean
+  readonly operation: OperationName
+  readonly key: Buffer
+  readonly value: Buffer
+  /** Index of the key's entry before this one; 0 if there is none. */
+  readonly previous: number
+  readonly clientId: Buffer
+  readonly sequence: number
+  readonly actor: string
+  readonly batchContinues: boolean
+  readonly refused: boolean
+  /** First index of the entry's record; 0 where it is not known. */
+  readonly record: number
+}
+
+/** An entry that a node sent. The numbers of operations are the same on the wire and on disk. */
+export function lineOfMessage(entry: EntryMessage): LogLine {
+  const { position, operation, ...rest } = entry
+  return {
+    shard: position?.shard ?? '',
+    index: position?.index ?? 0,
+    epoch: position?.epoch ?? 0,
+    lamport: position?.stamp?.lamport ?? 0,
+    wallMs: position?.stamp?.wallMs ?? 0,
+    committed: position?.committed ?? false,
+    operation: OPERATION_NAMES[operation] ?? 'unknown',
+    ...rest,
+  }
+}
+
+/** An entry read from disk. `commitIndex` is the last index that the log itself says is committed. */
+export function lineOfEntry(shard: string, entry: Entry, commitIndex: number): LogLine {
+  const { stamp, operation, previous, ...rest } = entry
+  return {
+    ...rest,
+    shard,
+    lamport: stamp.lamport,
+    wallMs: stamp.wallMs,
+    committed: entry.index <= commitIndex,
+    operation: OPERATION_NAMES[operation],
+    previous: indexOf(previous),
+  }
+}
+
+/** The object that stands for an entry in JSON. */
+export function lineObject(line: LogLine): object {
+  const { shard, index, epoch, lamport, wallMs, committed, operation } = line
+  const isData = operation === 'set' || operation === 'delete'
+  return {
+    shard,
+    index,
+    epoch,
+    lamport,
+    wallMs,
+    committed,
+    operation,
+    ...(isData || line.key.length > 0 ? jsonBytes('key', line.key) : {}),
+    ...(operation === 'set' || line.value.length > 0 ? jsonBytes('value', line.value) : {}),
+    previous: line.previous,
+    ...(line.sequence === 0 ? {} : { clientId: line.clientId.toString('hex'), sequence: line.sequence }),
+    ...(line.actor === '' ? {} : { actor: line.actor }),
+    ...(line.batchContinues ? { batchContinues: true } : {}),
+    ...(line.refused ? { refused: true } : {}),
+    ...(line.record === 0 ? {} : { record: line.record }),
+  }
+}
+
+/** An entry as one line for people. Values longer than `valueLengthMax` characters are cut. */
+export function lineText(line: LogLine, valueLengthMax = 100): string {
+  const at = `${line.shard}/${line.index}`.padEnd(16)
+  const marks = [
+    line.committed ? '' : 'not committed yet',
+    line.refused ? 'refused condition' : '',
+    line.batchContinues ? 'batch goes on' : '',
+    line.actor === '' ? '' : `by ${line.actor}`,
+  ].filter(mark => mark !== '')
+  const value =
+    line.operation === 'set' || line.operation === 'epoch'
+      ? ` ${shorten(printable(line.value), valueLengthMax)}`
+      : ''
+  const what = `${line.operation.padEnd(6)} ${printable(line.key)}${value}`.trimEnd()
+  const tail = marks.length === 0 ? '' : `  (${marks.join(', ')})`
+  return `${wallTime(line.wallMs)}  ${at}  L${line.lamport} e${line.epoch}  ${what}${tail}`
+}
+
+/** What a shard's log consists of. */
+export interface LogFigures {
+  readonly shard: string
+  entries: number
+  records: number
+  bytes: number
+  keys: number
+  readonly operations: Record<OperationName, number>
+  readonly epochs: Set<number>
+  first: LogLine | undefined
+  last: LogLine | undefined
+  /** Last index that is committed as far as is known. */
+  commitIndex: number
+}
+
+/** The figures of a log for JSON. */
+export function figuresObject(figures: LogFigures): object {
+  const { unknown, ...operations } = figures.operations
+  const stamp = (line: LogLine | undefined) =>
+    line === undefined ? null : { index: line.index, lamport: line.lamport, wallMs: line.wallMs }
+  return {
+    shard: figures.shard,
+    entries: figures.entries,
+    records: figures.records,
+    bytes: figures.bytes,
+    entriesPerRecord: perRecord(figures),
+    keys: figures.keys,
+    operations: unknown > 0 ? figures.operations : operations,
+    epochs: [...figures.epochs],
+    commitIndex: figures.commitIndex,
+    first: stamp(figures.first),
+    last: stamp(figures.last),
+  }
+}
+
+/** Entries a record on average, to one decimal. */
+export function perRecord(figures: LogFigures): number {
+  return figures.records === 0 ? 0 : Math.round((figures.entries / figures.records) * 10) / 10
+}
+
+/** The cells of the figures' table row; the header is `FIGURES_HEADER`. */
+export function figuresRow(figures: LogFigures): string[] {
+  const { set, delete: deleted, epoch, noop } = figures.operations
+  return [
+    figures.shard,
+    count(figures.entries),
+    count(figures.records),
+    byteSize(figures.bytes),
+    String(perRecord(figures)),
+    count(figures.keys),
+    count(set),
+    count(deleted),
+    count(epoch + noop),
+    String(figures.epochs.size),
+    wallTime(figures.first?.wallMs ?? 0),
+    wallTime(figures.last?.wallMs ?? 0),
+  ]
+}
+
+export const FIGURES_HEADER = [
+  'shard',
+  'entries',
+  'records',
+  'bytes',
+  'a record',
+  'keys',
+  'set',
+  'delete',
+  'other',
+  'epochs',
+  'first',
+  'last',
+] as const

@@ -1,0 +1,74 @@
+/** The `varve` command: its sub-commands, and how it ends. */
+
+import { Command, CommanderError } from 'commander'
+import { versionOf } from '../src/version.js'
+import { addDelete } from './commands/delete.js'
+import { addDown } from './commands/down.js'
+import { addGet } from './commands/get.js'
+import { addLogCat } from './commands/log-cat.js'
+import { addLogStat } from './commands/log-stat.js'
+import { addReplicaDiff } from './commands/replica-diff.js'
+import { addRun } from './commands/run.js'
+import { addScan } from './commands/scan.js'
+import { addSet } from './commands/set.js'
+import { addStatus } from './commands/status.js'
+import { addUp } from './commands/up.js'
+import { addWatch } from './commands/watch.js'
+import { addGlobalOptions } from './connect.js'
+import { ExitCode, errorLine, exitCodeOf } from './exit-codes.js'
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 done, 1 the answer is no, 2 bad usage, 3 unavailable.`
+
+/** The command with all its sub-commands. Nothing heavy is loaded before one of them runs. */
+export function createProgram(): Command {
+  const program = new Command('varve')
+    .description('A replicated key-value store whose log is the database.')
+    .version(versionOf().version, '-V, --version')
+    .helpOption('-h, --help', 'help for a command')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(`${commanderLine(text)}\n`) })
+    .exitOverride()
+    .addHelpText('after', EXIT_CODES_HELP)
+  addGlobalOptions(program)
+  addUp(program)
+  addDown(program)
+  addStatus(program)
+  addSet(program)
+  addGet(program)
+  addDelete(program)
+  addScan(program)
+  addWatch(program)
+  addRun(program)
+  const replica = program.command('replica').description('look at the replicas of the shards')
+  addReplicaDiff(replica)
+  const log = program
+    .command('log')
+    .description('read the logs of a running cluster, or of a stopped one with --data')
+  addLogCat(log)
+  addLogStat(log)
+  return program
+}
+
+/** Runs the command line; the promise is of its exit code. Says on stderr, in one line, why it is not 0. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    process.exitCode = ExitCode.DONE
+    await createProgram().parseAsync(argv)
+    return Number(process.exitCode ?? ExitCode.DONE)
+  } catch (error) {
+    // commander has said it already; what it calls an error of ours is always one of usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.BAD_USAGE
+    if (process.env.VARVE_DEBUG) console.error(error)
+    else process.stderr.write(`varve: ${errorLine(error)}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+/** commander's message as one line of ours. */
+function commanderLine(text: string): string {
+  return `varve: ${text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')}`
+}
