@@ -32,7 +32,12 @@ export async function* readRecords(
     let ahead = 8
     while (next <= Math.min(toIndex, log.lastIndex)) {
       reader.cutAt = Number.POSITIVE_INFINITY
-      const records = await fetchSome(fetch, placesFrom(directory, next, toIndex, ahead))
+      const places = placesFrom(directory, next, toIndex, ahead)
+      const records = await fetch(places).catch(error => {
+        if (places.length <= 1 && reader.cutAt === Number.POSITIVE_INFINITY) throw error
+        // One of them is damaged, or was just cut: what is sound is delivered, one by one.
+        return []
+      })
       let sizeBytes = 0
       for (const record of records) {
         // A cut above what was read is none of our business; one below ends this, one between reads again.
@@ -46,24 +51,11 @@ export async function* readRecords(
         yield record
       }
       if (last !== undefined && reader.cutAt < last.lastIndex) return
-      if (sizeBytes > 0) ahead = Math.ceil((AHEAD_SIZE_BYTES * records.length) / sizeBytes)
-      ahead = Math.min(ahead, AHEAD_RECORDS_MAX)
+      const perRecord = records.length > 0 ? sizeBytes / records.length : AHEAD_SIZE_BYTES
+      ahead = Math.ceil(Math.min(AHEAD_SIZE_BYTES / perRecord, AHEAD_RECORDS_MAX))
     }
   } finally {
     readers.delete(reader)
-  }
-}
-
-/** All of these records, or, where one of them is damaged, at least the first: what is sound is delivered. */
-async function fetchSome(
-  fetch: (places: number[]) => Promise<LogRecord[]>,
-  places: number[],
-): Promise<LogRecord[]> {
-  try {
-    return await fetch(places)
-  } catch (error) {
-    if (places.length === 1) throw error
-    return fetch(places.slice(0, 1))
   }
 }
 

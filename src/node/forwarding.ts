@@ -135,6 +135,8 @@ export class Forwarding {
         outcome: 'failed',
       })
     }
+    // Whoever passed it on has reason to think so, perhaps by a newer map than ours; if not, it hears of our head.
+    if (isHere && (context?.hops ?? 0) > 0) return [own]
     const shard = this.shard(ordinal)
     const head = shard.head === '' ? [] : [shard.head]
     if (by === 'head') return head
@@ -146,6 +148,7 @@ export class Forwarding {
   async #attempt<T>(errand: Errand<T>, target: string): Promise<T> {
     const { budget, isWrite, context } = errand
     if (budget.isOver) throw budget.reason!.withOutcome('failed')
+    if (this.#ending.signal.aborted) throw this.#stopping().withOutcome('failed')
     const ending = new AbortController()
     const end = (error: VarveError) => ending.abort(error)
     const onOver = () => end(budget.reason!)

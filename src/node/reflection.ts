@@ -13,16 +13,17 @@ const FILES = ['kv.proto', 'cluster.proto', 'replication.proto', 'entry.proto'].
   file => `varve/v1/${file}`,
 )
 
+let definition: PackageDefinition | undefined
+
 /** Adds the reflection services (v1 and v1alpha), which list `services` by their full names. */
 export function addReflection(server: Server, services: readonly string[]): void {
-  const definition = loadSync(FILES, {
+  definition ??= loadSync(FILES, {
     includeDirs: [protoDir()],
     longs: Number,
     defaults: true,
     oneofs: true,
   })
-  // Two releases of proto-loader are installed: the reflection package brings an older one of the same shape.
-  const reflection = new ReflectionService(definition as PackageDefinition, { services: [...services] })
+  const reflection = new ReflectionService(definition, { services: [...services] })
   reflection.addToServer(server)
 }
 

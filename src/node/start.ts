@@ -87,8 +87,9 @@ async function bring(node: StorageNode | CoordinatorNode, logger: Logger): Promi
   node.start()
   let stopped: Promise<void> | undefined
   const stop = async () => {
-    await served.stop()
+    // Links first: peers' streams into this process would keep the server waiting.
     await node.transport.close()
+    await served.stop()
     await node.stop()
   }
   return {

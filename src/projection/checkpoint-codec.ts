@@ -8,9 +8,10 @@
  * END     keys f64, clients f64: a checkpoint that does not end so is damaged
  */
 import { crc32 } from 'node:zlib'
+import { isRemembered } from './committed-requests.js'
 import { ProjectionError } from './errors.js'
 import { KeyIndex } from './key-index.js'
-import { isRemembered, RequestTable, type RequestTableLimits } from './request-table.js'
+import { RequestTable, type RequestTableLimits } from './request-table.js'
 import type { CommittedState } from './shard-projection.js'
 
 export const CHECKPOINT_VERSION = 1

@@ -8,6 +8,7 @@
  */
 import { ClientDirectory, ClientOrder, creationOf, isNobody } from './client-directory.js'
 import type { ClientWindow } from './client-window.js'
+import type { CommittedClient, CommittedRequests } from './committed-requests.js'
 import { UndoRing } from './undo-ring.js'
 
 /** Bounds of the table. All replicas of a cluster must have the same. */
@@ -35,38 +36,6 @@ const BEFORE_NEWEST = 5
 
 /** In place of a sequence before: the ring had no room for this request, so far behind it is. */
 const NOT_PLACED = -1
-
-/** One client of a captured table. */
-export interface CommittedClient {
-  /** The id, one character a byte. */
-  readonly name: string
-  /** Sequences up to here are expired. */
-  readonly forgotten: number
-  /** Greatest committed sequence. */
-  readonly newest: number
-  /** Pairs of (sequence, index) in no order; only those that `isRemembered` count. */
-  readonly pairs: Float64Array
-  /** More such pairs, which tentative requests cover at the moment. */
-  readonly covered: readonly number[]
-}
-
-/** The committed table at one moment. Unharmed by what happens to the table later. */
-export interface CommittedRequests {
-  readonly floor: number
-  readonly commitIndex: number
-  /** Least recently used first. */
-  readonly clients: readonly CommittedClient[]
-}
-
-/** Whether a pair of `client` belongs to the captured table. */
-export function isRemembered(
-  table: CommittedRequests,
-  client: CommittedClient,
-  sequence: number,
-  index: number,
-): boolean {
-  return sequence > client.forgotten && index > 0 && index <= table.commitIndex
-}
 
 export class RequestTable {
   readonly #limits: RequestTableLimits

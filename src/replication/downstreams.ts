@@ -86,10 +86,10 @@ export class Downstreams {
     }
   }
 
-  /** Tells the children of commits that no record has carried to them. */
-  tellCommit(commitIndex: number): void {
+  /** Tells the children of commits that no record has carried to them; all of them, where that may have been lost. */
+  tellCommit(commitIndex: number, repeat = false): void {
     for (const child of this.#children.values()) {
-      if (!child.streaming || child.commitIndexSent >= commitIndex) continue
+      if (!child.streaming || (child.commitIndexSent >= commitIndex && !repeat)) continue
       child.commitIndexSent = commitIndex
       this.#send(child.address, { $case: 'commit', value: { commitIndex } })
     }

@@ -464,10 +464,9 @@ export class Replica {
 
   #repeat(): void {
     if (this.#configuration === undefined) return
-    if (this.isHead) {
-      this.#sayReady()
-      this.#downstreams.tellCommit(this.#commitIndex)
-    } else this.#reportUpstream(true)
+    if (this.isHead) this.#sayReady()
+    else this.#reportUpstream(true)
+    this.#downstreams.tellCommit(this.#commitIndex, true)
   }
 
   // -- strong reads

@@ -101,8 +101,8 @@ export class ShardChange {
     if (this.#writing || this.#ticks < this.#retryAtTick) return
     if (this.#phase.name !== 'idle' && this.#participantsStand()) return
     const reason = this.#phase.name === 'idle' ? this.#changeDue() : 'a member restarted'
-    if (reason === undefined) return this.#wait('')
     const missing = this.#order().filter(address => this.#context.incarnationAt(address) === undefined)
+    if (reason === undefined) return this.#wait(missing.join(', '))
     if (missing.length > 0) return this.#wait(missing.join(', '))
     const fault = this.#birthFault()
     if (fault !== undefined) return this.#wait(fault)

@@ -119,14 +119,14 @@ export class FakeSession {
     setImmediate(() => {
       const frames = this.#outbox
       this.#outbox = []
-      if (!this.stream.destroyed) this.stream.write({ welcome: undefined, frames })
+      if (frames.length > 0 && this.stream.writable) this.stream.write({ welcome: undefined, frames })
     })
   }
 
   /** Cuts the stream, as a crash would: what was not sent yet is lost. */
   cut(): void {
     this.#outbox = []
-    this.stream.destroy(Object.assign(new Error('cut'), { code: 14, details: 'cut' }))
+    cut(this.stream)
   }
 }
 
@@ -379,7 +379,7 @@ export class FakeNode {
     const shard = this.cluster.shards.find(one => one.name === name)!
     let next = fromIndex === 0 ? shard.entries.length + 1 : fromIndex
     const send = (always: boolean) => {
-      if (stream.destroyed || stream.cancelled) return
+      if (!stream.writable || stream.cancelled) return
       const entries = shard.entries
         .slice(next - 1)
         .filter(entry => entry.key.startsWith(prefix.toString('latin1')))
@@ -491,6 +491,11 @@ function wireEntry(shard: FakeShard, entry: FakeEntry): Entry {
     record: entry.index,
     refused: entry.refused,
   }
+}
+
+/** Ends a stream with an error. (Destroying it would leave the client without a word: grpc-js sends no status then.) */
+export function cut(stream: { emit(event: 'error', error: Error): unknown }): void {
+  stream.emit('error', Object.assign(new Error('cut'), { code: 14, details: 'cut' }))
 }
 
 function unimplemented(...args: unknown[]): void {

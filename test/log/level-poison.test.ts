@@ -10,7 +10,7 @@ type Batch = (this: Level, operations: unknown, options: { sync?: boolean }) => 
 const batch = Level.prototype.batch as unknown as Batch
 
 function replaceBatch(by: Batch): void {
-  Level.prototype.batch = by as unknown as typeof Level.prototype.batch
+  Level.prototype.batch = by as never
 }
 
 test.afterEach.always(() => {
@@ -29,9 +29,9 @@ test.serial(
     log.append(records[0]!)
     await store.flush()
 
-    Level.prototype.batch = (async () => {
+    replaceBatch(async () => {
       throw new Error('IO error: No space left on device')
-    }) as unknown as typeof batch
+    })
     let told = 0
     log.onDurable(() => told++)
     log.append(records[1]!)

@@ -1,12 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import {
-  type CommittedRequests,
-  EXPIRED,
-  isRemembered,
-  RequestTable,
-  type RequestTableLimits,
-} from '../../src/projection/request-table.js'
+import { type CommittedRequests, isRemembered } from '../../src/projection/committed-requests.js'
+import { EXPIRED, RequestTable, type RequestTableLimits } from '../../src/projection/request-table.js'
 import { clientId, NOBODY } from './fixtures.js'
 
 interface Request {

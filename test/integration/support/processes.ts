@@ -115,7 +115,12 @@ export class TestCluster {
     const cluster = new TestCluster(config, mkdtempSync(join(tmpdir(), 'varve-test-')))
     t.teardown(() => cluster.#destroy())
     cluster.startAll()
-    await cluster.ready()
+    try {
+      await cluster.ready()
+    } catch (error) {
+      for (const each of cluster.processes) t.log(each.address, each.isRunning, each.output)
+      throw error
+    }
     return cluster
   }
 
