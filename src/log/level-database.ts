@@ -17,7 +17,7 @@ const OPTIONS = {
   writeBufferSize: 4_194_304,
   blockSize: 4_096,
   maxFileSize: 2_097_152,
-  maxOpenFiles: 500,
+  maxOpenFiles: 256,
 } as const
 
 const READ = { fillCache: false } as const

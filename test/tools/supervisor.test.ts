@@ -87,7 +87,7 @@ test('A process that is killed is started again', async t => {
   const before = readPid(file)!
   process.kill(before, 'SIGKILL')
   await until(() => notices.length === 2)
-  t.regex(notices[0]!, /^node .* was ended by SIGKILL: .*starting it again in 0\.5 s/)
+  t.regex(notices[0]!, /^node .* was ended by SIGKILL \(starting it again in 0\.5 s\)$/)
   t.regex(notices[1]!, /listens again/)
   t.not(readPid(file), before)
   await supervisor.stop()

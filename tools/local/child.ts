@@ -83,6 +83,7 @@ export class Child {
 
 /** Why a process ended, in one line. */
 export function endReason(spec: ProcessSpec, end: ChildEnd, logFile: string): string {
-  const how = end.signal !== null ? `was ended by ${end.signal}` : `ended with exit code ${end.code}`
-  return `${describe(spec)} ${how}: ${end.message ?? `it did not say why; see ${logFile}`}`
+  if (end.signal !== null) return `${describe(spec)} was ended by ${end.signal}`
+  const why = end.message ?? `it did not say why; see ${logFile}`
+  return `${describe(spec)} ended with exit code ${end.code}: ${why}`
 }

@@ -20,10 +20,9 @@ export function logSize(file: string): number {
 
 /**
  * The message of the last line after byte `from` that speaks of an error: a JSON line of level error or above,
- * or a line that is not JSON (what a process prints when it ends). Else the last JSON line's message.
+ * or a line that is not JSON (what a process prints when it ends). Undefined where none does.
  */
 export function lastMessage(file: string, from: number): string | undefined {
-  let fallback: string | undefined
   for (const line of tailOf(file, from).split('\n').reverse()) {
     const text = line.trim()
     // What surrounds the message of an uncaught error, its stack trace above all, is indented or one of these.
@@ -32,9 +31,8 @@ export function lastMessage(file: string, from: number): string | undefined {
     const record = parseRecord(text)
     if (record === undefined) return text
     if (typeof record.level === 'number' && record.level >= LEVEL_ERROR) return record.message
-    fallback ??= record.message
   }
-  return fallback
+  return undefined
 }
 
 function tailOf(file: string, from: number): string {
