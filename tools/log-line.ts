@@ -2,7 +2,7 @@
 
 import type { Entry as EntryMessage } from '../src/generated/varve/v1/entry.js'
 import { type Entry, indexOf } from '../src/log/entry.js'
-import { byteSize, count, jsonBytes, printable, shorten, wallTime } from './text.js'
+import { byteSize, count, jsonBytes, plural, printable, shorten, wallTime } from './text.js'
 
 const OPERATION_NAMES = ['unknown', 'set', 'delete', 'epoch', 'noop'] as const
 
@@ -92,13 +92,25 @@ export function lineText(line: LogLine, valueLengthMax = 100): string {
     line.batchContinues ? 'batch goes on' : '',
     line.actor === '' ? '' : `by ${line.actor}`,
   ].filter(mark => mark !== '')
-  const value =
-    line.operation === 'set' || line.operation === 'epoch'
-      ? ` ${shorten(printable(line.value), valueLengthMax)}`
-      : ''
-  const what = `${line.operation.padEnd(6)} ${printable(line.key)}${value}`.trimEnd()
+  const what = `${line.operation.padEnd(6)} ${contentText(line, valueLengthMax)}`.trimEnd()
   const tail = marks.length === 0 ? '' : `  (${marks.join(', ')})`
   return `${wallTime(line.wallMs)}  ${at}  L${line.lamport} e${line.epoch}  ${what}${tail}`
+}
+
+function contentText(line: LogLine, valueLengthMax: number): string {
+  if (line.operation === 'epoch') return shorten(configurationText(line.value), valueLengthMax)
+  const key = printable(line.key)
+  return line.operation === 'set' ? `${key} ${shorten(printable(line.value), valueLengthMax)}` : key
+}
+
+/** The configuration that took office, in a few words; as it is stored where it reads otherwise. */
+function configurationText(value: Buffer): string {
+  try {
+    const { head, members } = JSON.parse(value.toString('utf8')) as { head: string; members: unknown[] }
+    return `head ${head}, ${plural(members.length, 'member')}`
+  } catch {
+    return printable(value)
+  }
 }
 
 /** What a shard's log consists of. */

@@ -9,7 +9,7 @@ import { LevelLogStore } from '../log/level-log.js'
 import type { LogStore } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
 import { StampClock } from '../log/stamp.js'
-import { openProjection } from '../projection/checkpoint.js'
+import { newestCheckpointIndex, openProjection } from '../projection/checkpoint.js'
 import { ReplicaDriver } from '../replication/replica-driver.js'
 import type { Transport } from '../replication/transport.js'
 import { Checkpointer } from './checkpointer.js'
@@ -68,6 +68,7 @@ export class StorageNode implements NodeHost {
       dir: dataDir,
       shards: shards.map(({ ordinal }) => ordinal),
       logger,
+      verifyFrom: newestCheckpointIndex,
     })
     const node = new StorageNode(options, store)
     for (const shard of shards) await node.#openReplica(shard)

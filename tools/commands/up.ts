@@ -145,11 +145,11 @@ async function printReady(folder: DataFolder, config: ClusterConfig, options: Up
 
 function readyText(summary: ClusterSummary, table: string, folder: DataFolder, options: UpOptions): string {
   const { coordinator, consistency, topology, shards } = summary
-  const endpoints = coordinator === DEFAULT_ENDPOINT ? '' : ` --endpoints ${coordinator}`
   const data = options.data === DEFAULT_DATA ? '' : ` --data ${folder.given}`
   const tries = ['set greeting hello', 'get greeting', 'scan', 'watch', 'status'].map(
-    line => `  npx varve ${line}${endpoints}`,
+    line => `npx varve ${line}`,
   )
+  if (coordinator !== DEFAULT_ENDPOINT) tries.unshift(`export VARVE_ENDPOINTS=${coordinator}`)
   return [
     `Varve is up: ${plural(shards.length, 'shard')}, ${topology}, ${consistency} by default`,
     '',
@@ -158,7 +158,7 @@ function readyText(summary: ClusterSummary, table: string, folder: DataFolder, o
     `  coordinator ${coordinator}, data and logs in ${folder.given}`,
     '',
     options.detach ? 'Try:' : 'Try in another terminal:',
-    ...tries,
+    ...tries.map(line => `  ${line}`),
     '',
     options.detach ? `\`npx varve down${data}\` stops it.` : 'Ctrl-C stops it.',
     '',
