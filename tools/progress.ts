@@ -23,7 +23,6 @@ export async function showProgress(label: string, total: number): Promise<Progre
     barIncompleteChar: ' ',
     barsize: 30,
     clearOnComplete: true,
-    hideCursor: true,
     stream: process.stderr,
     fps: 5,
     gracefulExit: false,

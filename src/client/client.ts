@@ -94,7 +94,8 @@ export async function connect<K extends EncodingName = 'utf8', V extends Encodin
   try {
     const calls = new Calls(core, keyEncoding, valueEncoding, { consistency: options.consistency, timeoutMs })
     calls.readConsistency(undefined)
-    await core.map.start(options.connectTimeoutMs ?? timeoutMs, options.signal)
+    const { connectTimeoutMs, signal } = options
+    await core.map.start(connectTimeoutMs ?? timeoutMs, connectTimeoutMs !== undefined, signal)
     if (options.token !== undefined) core.tokens.observe(options.token, core.shardNames)
     return new VarveClient(core, calls, { keyEncoding, valueEncoding, timeoutMs })
   } catch (error) {

@@ -22,7 +22,10 @@ export interface ConnectOptions<
   actor?: string
   /** Of each call that names none. Default 10,000. */
   timeoutMs?: number
-  /** How long `connect` waits for a first answer. Default: as `timeoutMs`. */
+  /**
+   * How long `connect` keeps asking for a first answer. Default: as `timeoutMs`, but no longer than until every
+   * endpoint has refused three times.
+   */
   connectTimeoutMs?: number
   /** Default `utf8`. */
   keyEncoding?: K

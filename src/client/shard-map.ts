@@ -49,10 +49,10 @@ export class ShardMapFollower {
   }
 
   /**
-   * Resolves with the first map that any endpoint gives. Rejects with UNAVAILABLE when all of them refused in each
-   * of three rounds, or after `timeoutMs`.
+   * Resolves with the first map that any endpoint gives. Rejects with UNAVAILABLE after `timeoutMs`, and, unless it
+   * shall insist, as soon as all of them refused in each of three rounds.
    */
-  async start(timeoutMs: number, signal?: AbortSignal): Promise<ShardMap> {
+  async start(timeoutMs: number, insist: boolean, signal?: AbortSignal): Promise<ShardMap> {
     const end = performance.now() + timeoutMs
     for (let round = 0; ; round++) {
       const left = end - performance.now()
@@ -63,7 +63,7 @@ export class ShardMapFollower {
       }
       if (signal?.aborted) throw new VarveError('CANCELLED', 'connecting was cancelled by its signal')
       const delay = backoffMs(round, RECONNECT_DELAY_MS)
-      const refused = errors.every(error => error.code === 'UNAVAILABLE')
+      const refused = !insist && errors.every(error => error.code === 'UNAVAILABLE')
       if ((refused && round + 1 >= ROUNDS_MIN) || performance.now() + delay >= end)
         throw this.#unreachable(errors)
       await this.#pause(delay)

@@ -95,7 +95,7 @@ export class LevelLogDisk implements LogDisk {
 }
 
 function decodeStored(bytes: Buffer, shard: number, index: number): LogRecord {
-  return LogRecord.decode(bytes, `shard ${shard}, index ${index}`, { shard, index })
+  return LogRecord.decodeStored(bytes, `shard ${shard}, index ${index}`, { shard, index })
 }
 
 /** Ordinals of all shards that have records, ascending. */
@@ -130,7 +130,8 @@ export async function loadLog(
     for await (const entries of database.entries(range)) {
       for (const [key, bytes] of entries) {
         const firstIndex = firstIndexOfKey(key)
-        verifier.add(decodeStored(bytes, shard, firstIndex), span.epoch, firstIndex)
+        const where = `shard ${shard}, index ${firstIndex}`
+        verifier.add(LogRecord.decode(bytes, where, { shard, index: firstIndex }), span.epoch, firstIndex)
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { LogRecord } from './record-codec.js'
 
-/** What a cached record costs beside its bytes, roughly. */
-const OVERHEAD_SIZE_BYTES = 300
+/** What a cached record costs beside its bytes: buffers, views, hash, and its place in here (measured). */
+const OVERHEAD_SIZE_BYTES = 1_200
 
 interface Node {
   record: LogRecord

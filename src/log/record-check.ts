@@ -28,7 +28,7 @@ export function findProblem(bytes: Buffer, view: DataView): RecordProblem | unde
 }
 
 /** Magic, version, size and CRC: are these the bytes that somebody wrote as a record? */
-function checkFrame(bytes: Buffer, view: DataView): RecordProblem | undefined {
+export function checkFrame(bytes: Buffer, view: DataView): RecordProblem | undefined {
   if (bytes.length < HEADER_SIZE_BYTES) return { text: `${bytes.length} bytes are too few for a record` }
   if (view.getUint32(HeaderAt.magic, true) !== MAGIC) return { text: 'it does not begin as a record does' }
   const size = view.getUint32(HeaderAt.sizeBytes, true)

@@ -155,12 +155,6 @@ export class RecordWriter {
     this.#bytes[this.#offsets[slot]! + EntryAt.flags] = flags
   }
 
-  /** Operation of an entry added before, in case it has to become a NOOP. Key and value stay as they are. */
-  setOperation(slot: number, operation: Operation): void {
-    if (!(slot >= 0 && slot < this.#count)) throw new RangeError(`slot ${slot} of ${this.#count}`)
-    this.#bytes[this.#offsets[slot]! + EntryAt.operation] = operation
-  }
-
   /**
    * The record, on memory of its own. The writer must be begun again before the next `add`.
    * @throws Error when nothing was begun or added, or the last batch is not closed

@@ -2,7 +2,7 @@
  * The gRPC server of a process: bounds and keepalive set, health and reflection beside the services, and an
  * orderly end: whoever serves long streams ends them first, then the server waits, then it closes by force.
  */
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
+import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from '../log/logger.js'
 import { widenWindows } from './grpc-internals.js'
@@ -114,6 +114,15 @@ export class GrpcServer {
       })
     })
   }
+}
+
+/**
+ * Keeps grpc-js from printing its own lines on stderr, unless the environment asks for them: every failure comes back
+ * as an error anyway. For main files, as it is for the whole process.
+ */
+export function silenceGrpc(): void {
+  const { GRPC_VERBOSITY, GRPC_NODE_VERBOSITY } = process.env
+  if (GRPC_VERBOSITY === undefined && GRPC_NODE_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
 }
 
 function bindError(address: string, error: Error): BindError {

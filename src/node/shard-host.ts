@@ -117,6 +117,8 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchResponse> {
     const { projection, driver } = this.#options
     const from = request.fromIndex === 0 ? projection.committedIndex + 1 : request.fromIndex
+    // At once, so that a watcher knows where it stands before anything happens.
+    yield { entries: [], throughIndex: from - 1, epoch: driver.replica.epoch }
     const watched = projection.watch(from, { prefix: request.prefix, tentative: request.tentative, signal })
     for await (const { entries, throughIndex, committedIndex } of watched) {
       const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))

@@ -81,8 +81,15 @@ export class ReplicaDriver {
     this.#step({ type: 'message', envelope })
   }
 
-  /** Appends a record that this process built as head; its entries are in the projection already. */
+  /**
+   * Appends a record that this process built as head; its entries are in the projection already.
+   * @throws Error when this replica takes no writes (I2, I6): ask `writeRefusal` before you begin a record
+   */
   append(record: LogRecord): void {
+    const refusal = this.replica.writeRefusal(false)
+    if (refusal !== undefined || record.epoch !== this.replica.epoch) {
+      throw new Error(`record of epoch ${record.epoch} refused in epoch ${this.replica.epoch}: ${refusal}`)
+    }
     this.#append(record)
     this.#step({ type: 'appended', record })
   }
@@ -134,7 +141,11 @@ export class ReplicaDriver {
   }
 
   #run(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#carryOut(effect)
+    for (const effect of effects) {
+      // An alarm is among them: nothing that follows it may happen.
+      if (this.#isStopped) return
+      this.#carryOut(effect)
+    }
   }
 
   #carryOut(effect: Effect): void {

@@ -59,6 +59,7 @@ export class Replica {
   #receivedUnsaidBytes = 0
   #sealAsked = false
   #ticks = 0
+  #askedAgainAtTick = -1
 
   constructor(options: ReplicaOptions) {
     this.#options = options
@@ -275,7 +276,8 @@ export class Replica {
     if (configuration === undefined || configuration.epoch < this.#epoch) return
     const fault = configurationFault(configuration)
     if (fault !== undefined) return this.#alarm(`epoch ${configuration.epoch}: ${fault}`)
-    if (!isMember(configuration, address, incarnation) || this.#configuration !== undefined) return
+    if (!isMember(configuration, address, incarnation)) return
+    if (this.#configuration?.epoch === configuration.epoch) return
     if (configuration.epoch > this.#epoch) this.#adopt(configuration.epoch)
     if (this.#log.logId === '') this.#effects.push({ type: 'setLogId', logId: configuration.logId })
     else if (this.#log.logId !== configuration.logId) {
@@ -306,7 +308,7 @@ export class Replica {
 
   #onActivate(epoch: number, configuration: Configuration | undefined): void {
     if (configuration === undefined || epoch !== configuration.epoch) return
-    if (this.#configuration === undefined) this.#onConfigure(configuration)
+    if (this.#configuration?.epoch !== epoch) this.#onConfigure(configuration)
     if (epoch !== this.#epoch || this.#configuration === undefined || this.#active) return
     this.#active = true
     this.#configuration = configuration
@@ -332,6 +334,13 @@ export class Replica {
     const { logId, lastIndex } = this.#log
     const value = { logId, lastIndex, commitIndex: this.#commitIndex, epochs: epochEnds(this.#log) }
     this.#send(this.#upstream, { $case: 'follow', value })
+  }
+
+  /** Records are missing. Asked once a tick, however many come that do not fit: each answer brings a whole window. */
+  #followAgain(): void {
+    if (this.#askedAgainAtTick === this.#ticks) return
+    this.#askedAgainAtTick = this.#ticks
+    this.#follow()
   }
 
   /**
@@ -376,9 +385,9 @@ export class Replica {
   #onRecord(bytes: Buffer, commitIndex: number): void {
     if (this.#following === 'asking') return
     const record = decodeRecord(bytes)
-    if (record === undefined) return this.#follow()
+    if (record === undefined) return this.#followAgain()
     const { lastIndex, lastHash } = this.#log
-    if (record.firstIndex > lastIndex + 1) return this.#follow()
+    if (record.firstIndex > lastIndex + 1) return this.#followAgain()
     if (record.lastIndex <= lastIndex) return this.#hearCommit(commitIndex)
     if (record.epoch > this.#epoch || !record.previousHash.equals(lastHash)) {
       return this.#alarm(

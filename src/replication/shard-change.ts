@@ -85,10 +85,9 @@ export class ShardChange {
   }
 
   get status(): 'ACTIVE' | 'PROPOSED' | 'WAITING' {
-    const { current } = this.#membership
     if ('configuration' in this.#phase) return 'PROPOSED'
     if (this.#phase.name !== 'idle' || this.#waitingFor !== '') return 'WAITING'
-    return current?.status === ConfigurationStatus.ACTIVE ? 'ACTIVE' : 'WAITING'
+    return this.#changeDue() === undefined ? 'ACTIVE' : 'WAITING'
   }
 
   /** What the shard waits for, in words; empty while it waits for nothing. */
@@ -128,13 +127,14 @@ export class ShardChange {
     const isBase = hasEnoughMembers(configuration)
     const base = { base: configuration, baseEpochIndex: epochIndex, baseEpochHash: epochHash.toString('hex') }
     this.#reports = new Map(configuration.members.map(({ address }) => [address, epochIndex]))
+    if (isBase) this.#commitBound = Math.max(this.#commitBound, epochIndex)
     this.#write({
       ...this.#membership,
       ...(isBase ? base : {}),
       current: configuration,
       activeEpochs: [...this.#membership.activeEpochs, epoch],
       reports: Object.fromEntries(this.#reports),
-      commitBound: Math.max(this.#commitBound, isBase ? epochIndex : 0),
+      commitBound: this.#commitBound,
     })
   }
 
@@ -180,6 +180,8 @@ export class ShardChange {
     const { current } = this.#membership
     if (current === null) return 'the shard is not born yet'
     if (current.status !== ConfigurationStatus.ACTIVE) return 'the last change was not finished'
+    // An earlier life of this coordinator may have sealed replicas in it: they serve in no lower one any more.
+    if (this.#membership.reservedEpoch > current.epoch) return 'an epoch was reserved and never used'
     const restarted = current.members.some(({ address, incarnation }) => {
       const alive = this.#context.incarnationAt(address)
       return alive !== undefined && alive !== incarnation
@@ -241,8 +243,9 @@ export class ShardChange {
   #propose(epoch: number, seals: Seals): void {
     const order = this.#order()
     const summaries = new Map([...seals].map(([address, { summary }]) => [address, summary]))
+    const remembered = { ...this.#membership, reports: Object.fromEntries(this.#reports) }
     for (const [address, summary] of summaries) {
-      const fault = survivorFault(this.#membership, address, summary)
+      const fault = survivorFault(remembered, address, summary)
       if (fault !== undefined) return this.#giveUp(`an operator: ${address} ${fault}`)
     }
     const head = chooseHead(this.#membership, order, summaries)

@@ -9,11 +9,11 @@ const records = chainOf(
 )
 
 test('the cache stays within its bytes, and what is read survives longer', t => {
-  const cache = new RecordCache(20_000)
+  const cache = new RecordCache(30_000)
   const shard = cache.shard()
   for (const record of records) {
     shard.add(record)
-    t.true(cache.sizeBytes <= 20_000)
+    t.true(cache.sizeBytes <= 30_000)
     t.is(shard.get(1)?.firstIndex, 1)
   }
   const kept = records.filter(record => shard.get(record.firstIndex) !== undefined)
@@ -61,7 +61,7 @@ test('a record that replaces one on its way to disk is not released by the first
 })
 
 test('logs share the bytes but not the records', t => {
-  const cache = new RecordCache(2 * (records[0]!.sizeBytes + 300))
+  const cache = new RecordCache(2 * (records[0]!.sizeBytes + 1_200))
   const [one, two] = [cache.shard(), cache.shard()]
   one.add(records[0]!)
   two.add(records[1]!)

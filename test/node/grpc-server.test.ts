@@ -8,9 +8,11 @@ import {
 } from '@grpc/proto-loader'
 import test, { type ExecutionContext } from 'ava'
 import { nullLogger } from '../../src/log/logger.js'
-import { BindError, GrpcServer, ServerLimits } from '../../src/node/grpc-server.js'
+import { BindError, GrpcServer, ServerLimits, silenceGrpc } from '../../src/node/grpc-server.js'
 import { protoDir } from '../../src/node/reflection.js'
 import { fakeCluster } from './support/fake-host.js'
+
+silenceGrpc()
 
 const options = { logger: nullLogger, services: ['varve.v1.Kv'] }
 

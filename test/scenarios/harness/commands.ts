@@ -97,6 +97,14 @@ export class Player {
     }
   }
 
+  /** Nothing is shown but alarms. */
+  #silently(action: () => void): void {
+    const before = this.#output
+    this.#output = []
+    action()
+    this.#output = [...before, ...this.#output.filter(line => line.includes('ALARM'))]
+  }
+
   #nodes({ words }: Arguments): ModelNode[] {
     if (words[0] === 'all') return [...this.#model.nodes.values()]
     return words.map(address => this.#model.node(address))
@@ -177,14 +185,22 @@ export class Player {
     for (const to of addresses) this.#say(to, Number(epoch), { $case: 'seal', value: {} })
   }
 
-  /** `open EPOCH [MEMBER...]`: configure and activate with nothing in between going wrong. */
+  /** `open EPOCH [MEMBER...]`: configure and activate with nothing in between going wrong. Prints what came of it. */
   #open(args: Arguments): void {
-    this.#quietly(() => {
+    this.#silently(() => {
       this.#configure(args)
       this.#model.settle()
       this.#activate({ ...args, words: args.words.slice(0, 1) })
       this.#model.settle()
     })
+    const epoch = Number(args.words[0])
+    const members = this.#configurations.get(epoch)!.members.map(({ address }) => this.#model.node(address))
+    const standings = members.map(node => {
+      const replica = node.driver?.replica
+      const isIn = replica?.epoch === epoch && replica.isActive
+      return `${node.address} ${isIn ? replica.role : node.standing()} commit=${replica?.commitIndex ?? 0}`
+    })
+    this.#print(`epoch ${epoch}: ${standings.join(', ')}`)
   }
 
   // -- clients
