@@ -76,6 +76,12 @@ export function fromServiceError(error: ServiceError, address: string): VarveErr
   })
 }
 
+/** One line, without what grpc-js adds around the operating system's reason. */
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ')
+  const line = text.replace(/\s*\n\s*/g, ' ')
+  const refused =
+    /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: ?(.*)$/.exec(line)
+  if (refused === null) return line
+  const [, reason, note] = refused
+  return note === '' ? reason! : `${reason} (${note})`
 }

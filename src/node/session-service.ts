@@ -25,6 +25,8 @@ export interface SessionLimits extends AnswerQueueLimits {
   readonly messageSizeBytesMax: number
   /** With answers over `pauseAtBytes` for so long, the session ends. */
   readonly stuckMs: number
+  /** How long an ended stream may take to reach a client that reads again; then it is cut. */
+  readonly cutAfterMs: number
 }
 
 export const SESSION_LIMITS: SessionLimits = {
@@ -33,10 +35,8 @@ export const SESSION_LIMITS: SessionLimits = {
   pauseAtBytes: 16 * 1_048_576,
   endAtBytes: 64 * 1_048_576,
   stuckMs: 60_000,
+  cutAfterMs: 5_000,
 }
-
-/** How long an ended stream may take to reach a client that reads again; then it is cut. */
-const CUT_AFTER_MS = 5_000
 
 type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>
 
@@ -140,7 +140,7 @@ class Session implements ReplySink {
       'session ended',
     )
     this.#end()
-    const timer = setTimeout(() => resetStream(this.#stream), CUT_AFTER_MS)
+    const timer = setTimeout(() => resetStream(this.#stream), this.#limits.cutAfterMs)
     timer.unref()
     this.#stream.once('close', () => clearTimeout(timer))
     this.#stream.emit('error', toServiceError(error))

@@ -261,3 +261,31 @@ test('when the epoch ends, what was not acknowledged ends as unknown', async t =
   t.is(sink.of(1).code, 'UNAVAILABLE')
   t.is(sink.of(1).outcome, 'unknown')
 })
+
+test('a watcher hears at once where it stands, and then every committed entry once', async t => {
+  const shard = new MemoryShard(['a', 'b'])
+  const sink = new TestSink()
+  const ending = new AbortController()
+  const request = {
+    context: undefined,
+    shard: 'shard_0',
+    fromIndex: 0,
+    prefix: Buffer.from('x'),
+    tentative: false,
+  }
+  const watch = shard.head.host.watch(request, ending.signal)[Symbol.asyncIterator]()
+  const first = (await watch.next()).value!
+  t.deepEqual([first.entries.length, first.throughIndex], [0, 1])
+  const next = watch.next()
+  shard.head.host.handleFrame(writes(1, 'strong', [{ key: 'y' }, { key: 'x1', value: 'v' }]), sink)
+  await turn()
+  shard.settle()
+  const { entries, throughIndex } = (await next).value!
+  t.is(throughIndex, 3)
+  t.deepEqual(
+    entries.map(({ key, position }) => [key.toString(), position?.index, position?.committed]),
+    [['x1', 3, true]],
+  )
+  ending.abort()
+  t.true((await watch.next()).done)
+})
