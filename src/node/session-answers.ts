@@ -83,9 +83,10 @@ export class AnswerQueue {
   #take(): Buffer[] {
     const from = this.#from
     let to = from
-    while (to < this.#frames.length && (to === from || this.#leavingBytes < MESSAGE_SIZE_BYTES_TARGET)) {
-      this.#leavingBytes += this.#frames[to]!.length
-      to += 1
+    for (; to < this.#frames.length; to += 1) {
+      const size = this.#frames[to]!.length
+      if (to > from && this.#leavingBytes + size > MESSAGE_SIZE_BYTES_TARGET) break
+      this.#leavingBytes += size
     }
     if (from === 0 && to === this.#frames.length) {
       const all = this.#frames

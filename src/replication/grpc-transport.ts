@@ -74,6 +74,7 @@ export class GrpcTransport implements Transport {
   #onMessage: (envelope: Envelope) => void = () => {}
   #onLinkDown: (address: string) => void = () => {}
   #toSelf: Envelope[] = []
+  #takesLinks = true
   #closed = false
 
   constructor(options: GrpcTransportOptions) {
@@ -123,12 +124,18 @@ export class GrpcTransport implements Transport {
     })
   }
 
+  /** Ends the links that others have opened to here, and takes in no more: their server is about to stop. */
+  endIncoming(): void {
+    this.#takesLinks = false
+    for (const end of [...this.#accepted]) end()
+  }
+
   /** Sends what is queued (at most `closeTimeoutMs`), closes all links, and calls no listener any more. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#toSelf = []
-    for (const endAccepted of [...this.#accepted]) endAccepted()
+    this.endIncoming()
     await Promise.all([...this.#links.values()].map(link => link.end()))
     this.#links.clear()
   }
@@ -172,7 +179,7 @@ export class GrpcTransport implements Transport {
       this.#accepted.delete(end)
       done(null, {})
     }
-    if (this.#closed) return end()
+    if (!this.#takesLinks) return end()
     this.#accepted.add(end)
     // Tells the sender that the link stands, before there is any answer.
     call.sendMetadata(new Metadata())

@@ -13,6 +13,31 @@ const IDENTITY_KEY = 'identity'
 
 const identitySchema = z.object({ format: z.number().int(), clusterId: z.string().min(1) })
 
+const whole = z.number().int().nonnegative()
+
+const configurationSchema = z.looseObject({
+  logId: z.string(),
+  epoch: whole,
+  head: z.string(),
+  members: z.array(z.looseObject({ address: z.string(), incarnation: whole, upstream: z.string() })).min(1),
+  topology: whole,
+  minInSync: whole,
+  status: whole,
+})
+
+/** What cannot be a membership is not made one: a change that begins from it could lose what was acknowledged. */
+const membershipSchema = z.looseObject({
+  logId: z.string().regex(/^[0-9a-f]{32}$/),
+  reservedEpoch: whole,
+  current: configurationSchema.nullable(),
+  base: configurationSchema.nullable(),
+  baseEpochIndex: whole,
+  baseEpochHash: z.string(),
+  activeEpochs: z.array(whole),
+  reports: z.record(z.string(), whole),
+  commitBound: whole,
+})
+
 /** Opens or creates the store under `dir`. Rejects with a one-line error when it is locked, newer or damaged. */
 export async function openMembershipStore(dir: string): Promise<MembershipStore> {
   const level = new Level<string, string>(dir, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
@@ -21,8 +46,13 @@ export async function openMembershipStore(dir: string): Promise<MembershipStore>
   } catch (error) {
     throw new Error(openFault(dir, error), { cause: error })
   }
-  const clusterId = await identify(level, dir)
-  return new LevelMembershipStore(level, clusterId, await readAll(level))
+  try {
+    const clusterId = await identify(level, dir)
+    return new LevelMembershipStore(level, clusterId, await readAll(level, dir))
+  } catch (error) {
+    await level.close()
+    throw error
+  }
 }
 
 function openFault(dir: string, error: unknown): string {
@@ -40,23 +70,37 @@ async function identify(level: Level<string, string>, dir: string): Promise<stri
     await level.put(IDENTITY_KEY, JSON.stringify({ format: FORMAT_VERSION, clusterId }), { sync: true })
     return clusterId
   }
-  const { format, clusterId } = identitySchema.parse(JSON.parse(text))
+  const { format, clusterId } = parse(identitySchema, text, dir, 'its identity')
   if (format > FORMAT_VERSION) {
-    await level.close()
     throw new Error(`${dir} has format ${format}: expected ${FORMAT_VERSION} or lower; use a newer varve`)
   }
   return clusterId
 }
 
+/** One value of the store, as JSON; a one-line error where it is none. */
+function parse<T>(schema: z.ZodType<T>, text: string, dir: string, what: string): T {
+  let fault: string
+  try {
+    const parsed = schema.safeParse(JSON.parse(text))
+    if (parsed.success) return parsed.data
+    const [issue] = parsed.error.issues
+    fault = `${issue?.path.join('.')}: ${issue?.message}`
+  } catch {
+    fault = 'no JSON'
+  }
+  throw new Error(`${dir} is damaged: ${what} cannot be read (${fault}); restore the folder from a copy`)
+}
+
 /** The newest value of each shard; older ones are cleared. */
-async function readAll(level: Level<string, string>): Promise<Map<number, StoredMembership>> {
+async function readAll(level: Level<string, string>, dir: string): Promise<Map<number, StoredMembership>> {
   const newest = new Map<number, StoredMembership>()
   const stale: string[] = []
   let lastKey: string | undefined
   for await (const [key, text] of level.iterator({ gte: 'shard/', lt: 'shard0' })) {
     const [, ordinal, revision] = key.split('/')
     if (newest.has(Number(ordinal))) stale.push(lastKey!)
-    newest.set(Number(ordinal), { revision: Number(revision), membership: JSON.parse(text) as Membership })
+    const membership = parse(membershipSchema, text, dir, key) as unknown as Membership
+    newest.set(Number(ordinal), { revision: Number(revision), membership })
     lastKey = key
   }
   await level.batch(stale.map(key => ({ type: 'del' as const, key })))

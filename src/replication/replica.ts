@@ -446,7 +446,7 @@ export class Replica {
 
   /** I4: the lowest report of all members, once the configuration is in office and large enough. */
   #advanceCommit(): void {
-    if (!this.#active || !hasEnoughMembers(this.#configuration!)) return
+    if (!this.isHead || !this.#active || !hasEnoughMembers(this.#configuration!)) return
     const lowest = this.#downstreams.lowestReport(this.#log.durableIndex)
     if (lowest === undefined || lowest < this.#epochIndex) return
     this.#commitTo(lowest)

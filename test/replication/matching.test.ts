@@ -7,7 +7,9 @@ import { epochEnds, lastSharedEnd } from '../../src/replication/matching.js'
 import { LOG_ID, nextRecord, recordEnds } from './support/records.js'
 
 function emptyLog(): Log {
-  return new MemoryLogStore().log(0)
+  const log = new MemoryLogStore().log(0)
+  log.setLogId(LOG_ID)
+  return log
 }
 
 function followOf(log: Log): Follow {
@@ -23,7 +25,9 @@ test('an empty log shares index 0 with every other', t => {
   const log = emptyLog()
   appendTo(log, 1, 3)
   t.deepEqual(lastSharedEnd(log, followOf(emptyLog())), { index: 0, hash: log.hashAt(0) })
-  t.deepEqual(lastSharedEnd(emptyLog(), { ...followOf(log), logId: '' }), { index: 0, hash: log.hashAt(0) })
+  t.deepEqual(lastSharedEnd(emptyLog(), followOf(log)), { index: 0, hash: log.hashAt(0) })
+  const unnamed = new MemoryLogStore().log(0)
+  t.deepEqual(lastSharedEnd(log, followOf(unnamed)), { index: 0, hash: log.hashAt(0) })
 })
 
 test('a log that is behind shares its own end', t => {

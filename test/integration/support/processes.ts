@@ -38,6 +38,7 @@ export class TestProcess {
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
   #output = ''
+  #complaint = ''
 
   constructor(address: string, dataDir: string, main: string, args: readonly string[]) {
     this.address = address
@@ -54,16 +55,25 @@ export class TestProcess {
     return this.#output
   }
 
+  /** What it printed on stderr since its last start. */
+  get complaint(): string {
+    return this.#complaint
+  }
+
   start(): void {
     if (!existsSync(this.#args[0]!)) throw new Error(`${this.#args[0]} is missing: run npm run build first`)
     mkdirSync(this.dataDir, { recursive: true })
     this.#output = ''
+    this.#complaint = ''
     const child = spawn(process.execPath, [...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
     const keep = (chunk: Buffer) => {
       this.#output += chunk.toString()
     }
     child.stdout.on('data', keep)
-    child.stderr.on('data', keep)
+    child.stderr.on('data', (chunk: Buffer) => {
+      keep(chunk)
+      this.#complaint += chunk.toString()
+    })
     this.#child = child
   }
 

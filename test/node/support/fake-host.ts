@@ -1,11 +1,18 @@
 /** Processes for tests of the services: real servers on free ports over in-memory hosts that know of each other. */
 import { VarveError } from '../../../src/client/errors.js'
-import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
+import {
+  ClusterService as ClusterDefinition,
+  type ShardMap,
+} from '../../../src/generated/varve/v1/cluster.js'
 import { nullLogger } from '../../../src/log/logger.js'
+import { ClusterService } from '../../../src/node/cluster-service.js'
+import { Forwarding } from '../../../src/node/forwarding.js'
 import { GrpcServer } from '../../../src/node/grpc-server.js'
+import { KvService } from '../../../src/node/kv-service.js'
 import type { NodeHost } from '../../../src/node/node-host.js'
-import { addServices, SERVICE_NAMES } from '../../../src/node/services.js'
-import type { SessionLimits } from '../../../src/node/session-service.js'
+import { KvDefinition } from '../../../src/node/session-codec.js'
+import { type SessionLimits, SessionService } from '../../../src/node/session-service.js'
+import { WatchService } from '../../../src/node/watch-service.js'
 import { FakeData, FakeShard } from './fake-shard.js'
 
 export class FakeHost implements NodeHost {
@@ -70,10 +77,21 @@ export class FakeHost implements NodeHost {
 /** A server with the services over a fake host. */
 export class FakeNode {
   readonly host = new FakeHost()
-  readonly server = new GrpcServer({ logger: nullLogger, services: SERVICE_NAMES })
+  readonly server = new GrpcServer({ logger: nullLogger, services: ['varve.v1.Kv', 'varve.v1.Cluster'] })
 
   async start(sessionLimits?: SessionLimits): Promise<this> {
-    addServices(this.server, this.host, nullLogger, sessionLimits)
+    const forwarding = new Forwarding(this.host)
+    const kv = new KvService(this.host, forwarding)
+    const sessions = new SessionService(this.host, nullLogger, sessionLimits)
+    const watches = new WatchService(this.host, forwarding)
+    const cluster = new ClusterService(this.host)
+    const { server } = this.server
+    server.addService(KvDefinition, { ...kv.methods, session: sessions.session, watch: watches.watch })
+    server.addService(ClusterDefinition, { ...cluster.methods })
+    this.server.onStop(() => {
+      for (const service of [sessions, watches, cluster]) service.endAll()
+      forwarding.close()
+    })
     this.host.address = await this.server.listen('127.0.0.1:0')
     this.server.setAllServing(true)
     return this

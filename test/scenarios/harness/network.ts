@@ -23,6 +23,8 @@ export class Network {
   #messages: Message[] = []
   readonly #endpoints = new Map<string, Endpoint>()
   readonly #onSend: (message: Message) => void
+  /** Processes that nobody reaches and that reach nobody: their messages wait. */
+  readonly isolated = new Set<string>()
 
   constructor(onSend: (message: Message) => void = () => {}) {
     this.#onSend = onSend
@@ -30,6 +32,12 @@ export class Network {
 
   get messages(): readonly Message[] {
     return this.#messages
+  }
+
+  /** Those that could arrive now. */
+  get deliverable(): readonly Message[] {
+    if (this.isolated.size === 0) return this.#messages
+    return this.#messages.filter(({ from, to }) => !this.isolated.has(from) && !this.isolated.has(to))
   }
 
   /** The messages on the way from one address to another, oldest first. */

@@ -87,7 +87,10 @@ export class FreeControl implements Control {
       return isDone ? `propose epoch ${this.#coordinator.standing?.epoch}` : 'propose (nothing to do)'
     }
     if (action !== 'change') return action
-    const addresses = this.#cluster.listed.replicas.filter(() => random.chance(0.7))
+    const { isolated } = this.#cluster.network
+    const addresses = this.#cluster.listed.replicas.filter(
+      address => random.chance(0.8) && !(isolated.has(address) && random.chance(0.9)),
+    )
     this.#coordinator.begin(addresses)
     return `change to epoch ${this.#coordinator.membership.reservedEpoch}: seal ${addresses.join(' ')}`
   }

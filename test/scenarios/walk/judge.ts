@@ -20,8 +20,8 @@ interface Life {
 
 export class Judge {
   readonly #cluster: () => ModelCluster
-  /** All that any replica ever called committed, in order. */
-  readonly #committed: LogRecord[] = []
+  /** All that any replica ever called committed, in order, with the epoch whose head committed it. */
+  readonly #committed: { readonly record: LogRecord; readonly epoch: number }[] = []
   readonly #lives = new Map<string, Life>()
   readonly #epochs = new Map<string, number>()
   readonly #heads = new Map<number, string>()
@@ -36,7 +36,7 @@ export class Judge {
   }
 
   get committedIndex(): number {
-    return this.#committed.at(-1)?.lastIndex ?? 0
+    return this.#committed.at(-1)?.record.lastIndex ?? 0
   }
 
   onEvent(event: Event): void {
@@ -118,7 +118,7 @@ export class Judge {
     check(index > before, `${address} committed ${index} after ${before}`)
     this.#lives.set(address, { incarnation: node.incarnation, committedIndex: index })
     check(index <= node.log.lastIndex, `${address} committed ${index} and holds ${node.log.lastIndex}`)
-    for (const record of recordsOf(node.log, index)) this.#takeCommitted(address, record)
+    for (const record of recordsOf(node.log, index)) this.#takeCommitted(node, record)
     const last = node.log.hashAt(index)
     check(last !== undefined, `${address} committed ${index}, where no record ends`)
     const { configuration, isHead } = node.driver!.replica
@@ -126,19 +126,22 @@ export class Judge {
   }
 
   /** Committed prefixes agree, by index and hash, for ever (I8); stamps rise with the index (I7). */
-  #takeCommitted(address: string, record: LogRecord): void {
-    const known = this.#committed.find(({ firstIndex }) => firstIndex === record.firstIndex)
+  #takeCommitted(node: ModelNode, record: LogRecord): void {
+    const { address } = node
+    const known = this.#committed.find(each => each.record.firstIndex === record.firstIndex)?.record
     if (known !== undefined) {
       return check(
         known.hash.equals(record.hash),
         `${address} committed another record at ${record.firstIndex}`,
       )
     }
-    const before = this.#committed.at(-1)
+    const before = this.#committed.at(-1)?.record
+    const { isHead, epoch } = node.driver!.replica
+    check(isHead, `${address} committed ${record.firstIndex}, which no head has committed`)
     check(record.firstIndex === this.committedIndex + 1, `${address} committed over a gap`)
     check(record.lamport > (before?.lastLamport ?? 0), `Lamport time fell at index ${record.firstIndex}`)
     check(record.wallMs >= (before?.wallMs ?? 0), `wall time fell at index ${record.firstIndex}`)
-    this.#committed.push(record)
+    this.#committed.push({ record, epoch })
   }
 
   /** I4: what a head commits is on every member's disk, in an epoch that is in office and large enough. */
@@ -163,7 +166,9 @@ export class Judge {
     const node = this.#cluster().node(address)
     const { isHead, isActive: active, epoch } = node.driver!.replica
     if (!isHead) return
-    check(this.#holdsCommitted(node.log), `${address}, head of epoch ${epoch}, lacks what was committed`)
+    // A head whose epoch is long over may hear only now that it is one: what later heads committed it need not have.
+    const holds = this.#holdsCommitted(node.log, epoch - 1)
+    check(holds, `${address}, head of epoch ${epoch}, lacks what was committed before it`)
     if (!active) return
     const name = `${address}#${node.incarnation}`
     const other = this.#heads.get(epoch) ?? name
@@ -200,8 +205,12 @@ export class Judge {
     this.#seenIndex = Math.max(this.#seenIndex, index)
   }
 
-  #holdsCommitted(log: Log): boolean {
-    return this.#committed.every(({ lastIndex, hash }) => log.hashAt(lastIndex)?.equals(hash) === true)
+  /** True if the log has all that heads committed up to and in this epoch. */
+  #holdsCommitted(log: Log, throughEpoch = Number.POSITIVE_INFINITY): boolean {
+    return this.#committed.every(
+      ({ record, epoch }) =>
+        epoch > throughEpoch || log.hashAt(record.lastIndex)?.equals(record.hash) === true,
+    )
   }
 
   async #findWeak(node: ModelNode, { label, record }: Write): Promise<void> {

@@ -99,8 +99,7 @@ class Walk {
   }
 
   #step(): void {
-    const { messages } = this.#cluster.network
-    const deliver = this.#weights.deliver! + messages.length
+    const deliver = this.#weights.deliver! + this.#cluster.network.deliverable.length
     const action = this.#random.weighted({ ...this.#weights, deliver })
     this.#count(action)
     this.#act(action)
@@ -132,6 +131,10 @@ class Walk {
         return this.#onNode(action, node => this.#read(node))
       case 'crash':
         return this.#onNode(action, node => node.crash(random.below(node.store.unsyncedWrites + 1)))
+      case 'isolate':
+        return this.#onNode(action, node => network.isolated.add(node.address))
+      case 'mend':
+        return network.isolated.clear()
       case 'start':
         return this.#start()
       default:
@@ -140,9 +143,9 @@ class Walk {
   }
 
   #onMessage(action: string, act: (message: Message) => void): void {
-    const { messages } = this.#cluster.network
-    if (messages.length === 0) return
-    const message = this.#random.pick(messages)
+    const { deliverable } = this.#cluster.network
+    if (deliverable.length === 0) return
+    const message = this.#random.pick(deliverable)
     this.#note(`${action} ${describeEnvelope(message.to, open(message))}`)
     act(message)
   }
@@ -187,6 +190,7 @@ class Walk {
   #heal(): void {
     this.#note('-- healed')
     const cluster = this.#cluster
+    cluster.network.isolated.clear()
     for (const node of this.#nodes) if (!node.isUp) node.start()
     for (let round = 0; round < HEALING_ROUNDS_MAX; round += 1) {
       this.#control.heal()
@@ -235,6 +239,8 @@ function faultMix(random: Random): Record<string, number> {
     drop: sometimes(6),
     duplicate: sometimes(6),
     breakLink: sometimes(1),
+    isolate: sometimes(2),
+    mend: 0.3 + random.next(),
     sync: 4 + random.next() * 12,
     tick: 8,
     beat: 5,
