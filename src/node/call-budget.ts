@@ -2,6 +2,7 @@
  * How long a call may take and whether its client still waits. A client's gRPC deadline is a moment of the wall
  * clock; from the moment the call is here, its time is measured by the monotonic one.
  */
+import { setMaxListeners } from 'node:events'
 import type { ServerUnaryCall } from '@grpc/grpc-js'
 import { VarveError } from '../client/errors.js'
 
@@ -21,6 +22,8 @@ export class CallBudget {
   readonly #controller = new AbortController()
 
   constructor(call: Call) {
+    // A scan waits at every shard at once: each is a listener.
+    setMaxListeners(0, this.#controller.signal)
     const deadline = call.getDeadline()
     const givenMs = Number(deadline) - Date.now()
     const fromClient = Number.isFinite(givenMs)

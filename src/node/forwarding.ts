@@ -55,7 +55,9 @@ export class Forwarding {
   readonly #host: NodeHost
   readonly #channels = new Channels()
   readonly #endMapWatch: () => void
-  readonly #ending = new AbortController()
+  /** Ends everything that waits. */
+  readonly #waiting = new Set<() => void>()
+  #closed = false
 
   constructor(host: NodeHost) {
     this.#host = host
@@ -73,7 +75,7 @@ export class Forwarding {
       if (passedOn || !mayGoElsewhere(error)) throw doubt.settle(error)
       await this.#pause(backoffMs(round), errand.budget)
       if (errand.budget.isOver) throw doubt.settle(overdue(errand.budget, error))
-      if (this.#ending.signal.aborted) throw doubt.settle(this.#stopping())
+      if (this.#closed) throw doubt.settle(this.#stopping())
     }
   }
 
@@ -90,8 +92,10 @@ export class Forwarding {
     return shard
   }
 
+  /** Gives up all errands; they end with UNAVAILABLE. */
   close(): void {
-    this.#ending.abort()
+    this.#closed = true
+    for (const end of [...this.#waiting]) end()
     this.#endMapWatch()
     this.#channels.close()
   }
@@ -148,20 +152,18 @@ export class Forwarding {
   async #attempt<T>(errand: Errand<T>, target: string): Promise<T> {
     const { budget, isWrite, context } = errand
     if (budget.isOver) throw budget.reason!.withOutcome('failed')
-    if (this.#ending.signal.aborted) throw this.#stopping().withOutcome('failed')
+    if (this.#closed) throw this.#stopping().withOutcome('failed')
     const ending = new AbortController()
     const end = (error: VarveError) => ending.abort(error)
     const onOver = () => end(budget.reason!)
     const onClose = () => end(this.#stopping())
     const timeoutMs = Math.min(budget.leftMs, errand.attemptTimeoutMs ?? Number.POSITIVE_INFINITY)
-    const tooLong = new VarveError(
-      'UNAVAILABLE',
-      `${target} did not answer within ${Math.round(timeoutMs)} ms`,
-    )
-    const timer = timeoutMs < budget.leftMs ? setTimeout(() => end(tooLong), timeoutMs) : undefined
+    const onTooLong = () =>
+      end(new VarveError('UNAVAILABLE', `${target} did not answer within ${Math.round(timeoutMs)} ms`))
+    const timer = timeoutMs < budget.leftMs ? setTimeout(onTooLong, timeoutMs) : undefined
     const endMapWatch = isWrite ? this.#watchHead(errand.shard, target, end) : () => {}
     budget.signal.addEventListener('abort', onOver, { once: true })
-    this.#ending.signal.addEventListener('abort', onClose, { once: true })
+    this.#waiting.add(onClose)
     try {
       const host = target === this.#host.address ? this.#host.shard(errand.shard) : undefined
       if (host !== undefined) return await errand.here(host, ending.signal)
@@ -175,7 +177,7 @@ export class Forwarding {
       clearTimeout(timer)
       endMapWatch()
       budget.signal.removeEventListener('abort', onOver)
-      this.#ending.signal.removeEventListener('abort', onClose)
+      this.#waiting.delete(onClose)
     }
   }
 
@@ -192,11 +194,11 @@ export class Forwarding {
   /** Until the back-off is over or a newer map is here. */
   async #pause(ms: number, budget: CallBudget): Promise<void> {
     const waking = new AbortController()
-    const endMapWatch = this.#host.onShardMap(() => waking.abort())
-    await delay(
-      Math.min(ms, budget.leftMs),
-      AbortSignal.any([waking.signal, budget.signal, this.#ending.signal]),
-    )
+    const wake = () => waking.abort()
+    const endMapWatch = this.#host.onShardMap(wake)
+    this.#waiting.add(wake)
+    await delay(Math.min(ms, budget.leftMs), AbortSignal.any([waking.signal, budget.signal]))
+    this.#waiting.delete(wake)
     endMapWatch()
   }
 

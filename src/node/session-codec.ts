@@ -1,7 +1,7 @@
 /**
  * Messages of a session to bytes and back. The bytes are exactly those of kv.proto; the way there is shorter: the
  * generated code copies each frame once on its way in and three times on its way out, this code not at all and once.
- * For a node whose sessions are busy that is a third of what gRPC costs it.
+ * Measured with frames of 256 operations, a node's cost of a message falls by a tenth for writes, by half for reads.
  */
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { KvService, SessionRequest, SessionResponse } from '../generated/varve/v1/kv.js'

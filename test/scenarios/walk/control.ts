@@ -77,19 +77,21 @@ export class FreeControl implements Control {
   }
 
   weights(random: Random): Record<string, number> {
-    return { change: 0.3 + random.next() * 2, propose: 1 + random.next() * 3, repeat: 3 }
+    return { change: 0.2 + random.next() * 1.5, propose: 1 + random.next() * 3, repeat: 3, beat: 0 }
   }
 
   act(action: string, random: Random): string {
     if (action === 'repeat') this.#coordinator.repeat()
     if (action === 'propose') {
+      if (this.#coordinator.isAwaited && random.chance(0.8)) return 'propose (waits)'
       const isDone = this.#coordinator.propose(() => random.chance(0.8))
       return isDone ? `propose epoch ${this.#coordinator.standing?.epoch}` : 'propose (nothing to do)'
     }
     if (action !== 'change') return action
+    if (this.#coordinator.isChanging && random.chance(0.7)) return 'change (one is under way)'
     const { isolated } = this.#cluster.network
-    const addresses = this.#cluster.listed.replicas.filter(
-      address => random.chance(0.8) && !(isolated.has(address) && random.chance(0.9)),
+    const addresses = this.#cluster.listed.replicas.filter(address =>
+      random.chance(isolated.has(address) ? 0.1 : 0.85),
     )
     this.#coordinator.begin(addresses)
     return `change to epoch ${this.#coordinator.membership.reservedEpoch}: seal ${addresses.join(' ')}`

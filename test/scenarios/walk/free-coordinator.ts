@@ -51,6 +51,16 @@ export class FreeCoordinator {
     return current?.epoch === reservedEpoch ? current : undefined
   }
 
+  /** True while a change is not in office yet. */
+  get isChanging(): boolean {
+    return this.standing?.status !== ConfigurationStatus.ACTIVE
+  }
+
+  /** True while somebody who was asked has not sealed. */
+  get isAwaited(): boolean {
+    return this.#asked.some(address => !this.#seals.has(address))
+  }
+
   /** Reserves an epoch and asks these processes to seal; whatever was under way is dropped. */
   begin(addresses: readonly string[]): void {
     this.#asked = addresses

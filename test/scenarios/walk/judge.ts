@@ -80,6 +80,16 @@ export class Judge {
     this.#reads.set(ticket, this.#seenIndex)
   }
 
+  /** True for a head that serves while a later one has acknowledged what it does not have: reads here would be stale. */
+  isOvertaken(node: ModelNode): boolean {
+    const replica = node.driver?.replica
+    return (
+      replica !== undefined &&
+      replica.writeRefusal(true) === undefined &&
+      replica.commitIndex < this.#seenIndex
+    )
+  }
+
   /** True while one of these reads has no answer. */
   awaits(tickets: readonly number[]): boolean {
     return tickets.some(ticket => this.#reads.has(ticket))

@@ -13,7 +13,7 @@ import { type Control, FreeControl, RealControl } from './control.js'
 import { Judge } from './judge.js'
 import { Random } from './random.js'
 
-const STEPS = 600
+const STEPS = 500
 /** Rounds of time in which a healed cluster must be whole again. */
 const HEALING_ROUNDS_MAX = 400
 
@@ -44,7 +44,7 @@ class Walk {
     this.#random = random
     const addresses = ['a', 'b', 'c', 'd', 'e'].slice(0, random.pick([1, 2, 3, 3, 3, 4, 5]))
     const topology = random.pick(['chain', 'star'] as const)
-    const minInSync = 1 + random.below(addresses.length)
+    const minInSync = Math.min(random.pick([1, 1, 2, 2, 3, 5]), addresses.length)
     this.trace.push(`${mode} ${seed}: ${topology} ${addresses.join(' ')}, minInSync ${minInSync}`)
     this.#judge = new Judge(() => this.#cluster)
     this.#cluster = new ModelCluster({
@@ -131,8 +131,10 @@ class Walk {
         return this.#onNode(action, node => this.#read(node))
       case 'crash':
         return this.#onNode(action, node => node.crash(random.below(node.store.unsyncedWrites + 1)))
+      case 'burst':
+        return this.#burst()
       case 'isolate':
-        return this.#onNode(action, node => network.isolated.add(node.address))
+        return this.#onNode(action, node => this.#isolate(node))
       case 'mend':
         return network.isolated.clear()
       case 'start':
@@ -156,6 +158,29 @@ class Walk {
     const node = this.#random.pick(up)
     this.#note(`${action} ${node.address}`)
     act(node)
+  }
+
+  /** For a while everything goes as it should: what takes many steps gets done, too. */
+  #burst(): void {
+    const { network } = this.#cluster
+    for (let left = this.#random.below(60); left > 0; left -= 1) {
+      const [oldest] = network.deliverable
+      if (oldest === undefined || this.#random.chance(0.3)) this.#act('sync')
+      else {
+        this.#note(`deliver ${describeEnvelope(oldest.to, open(oldest))}`)
+        network.deliver(oldest)
+      }
+    }
+  }
+
+  /** Cuts off this node, or, as often, whoever leads: a head that does not know that it is one no more. */
+  #isolate(node: ModelNode): void {
+    const { isolated } = this.#cluster.network
+    if (isolated.size > 0 && !this.#random.chance(0.1)) return
+    const head = this.#nodes.find(each => each.driver?.replica.isHead && each.driver.replica.isActive)
+    const chosen = this.#random.chance(0.5) ? (head ?? node) : node
+    this.#note(`    ${chosen.address} is cut off`)
+    isolated.add(chosen.address)
   }
 
   #start(): void {
@@ -182,6 +207,7 @@ class Walk {
   #read(node: ModelNode): number {
     this.#tickets += 1
     this.#judge.onReadBegun(this.#tickets)
+    if (this.#judge.isOvertaken(node)) this.#count('read at a head that was overtaken')
     node.read(this.#tickets)
     return this.#tickets
   }
@@ -240,12 +266,13 @@ function faultMix(random: Random): Record<string, number> {
     duplicate: sometimes(6),
     breakLink: sometimes(1),
     isolate: sometimes(2),
-    mend: 0.3 + random.next(),
+    mend: 0.1 + random.next() * 0.5,
+    burst: random.next() * 3,
     sync: 4 + random.next() * 12,
     tick: 8,
     beat: 5,
     write: 3 + random.next() * 10,
-    read: random.next() * 5,
+    read: 1 + random.next() * 5,
     crash: sometimes(2),
     start: 3,
   }
