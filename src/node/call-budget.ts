@@ -9,7 +9,7 @@ import { VarveError } from '../client/errors.js'
 /** What a call gets whose client set no deadline. */
 export const DEFAULT_TIMEOUT_MS = 10_000
 /** An answer that says what is missing must still reach the client before its own deadline does. */
-const ANSWER_MARGIN_MS = 100
+const ANSWER_MARGIN_MS = 250
 const ANSWER_MARGIN_SHARE = 0.1
 const TIMER_MS_MAX = 2_147_483_647
 

@@ -17,6 +17,8 @@ import type { NodeHost, ShardHost } from './node-host.js'
 /** A request is passed on at most so often: to a node whose map is older than ours, and from there. */
 export const HOPS_MAX = 3
 
+const ATTEMPT_MS_MIN = 20
+
 /** What may go better elsewhere or later. Anything else is the answer. */
 const elsewhereCodes: ReadonlySet<ErrorCode> = new Set([
   'NOT_HEAD',
@@ -74,7 +76,8 @@ export class Forwarding {
       const { error } = failure
       if (passedOn || !mayGoElsewhere(error)) throw doubt.settle(error)
       await this.#pause(backoffMs(round), errand.budget)
-      if (errand.budget.isOver) throw doubt.settle(overdue(errand.budget, error))
+      // An attempt with hardly any time would end in doubt where there is none yet.
+      if (errand.budget.leftMs < ATTEMPT_MS_MIN) throw doubt.settle(overdue(errand.budget, error))
       if (this.#closed) throw doubt.settle(this.#stopping())
     }
   }

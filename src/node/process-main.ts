@@ -9,7 +9,7 @@ import { LogError, reasonOf } from '../log/errors.js'
 import type { Logger } from '../log/logger.js'
 import { type ClusterConfig, ClusterConfigError, parseClusterConfig } from './cluster-config.js'
 import { ExitCode } from './exit-code.js'
-import { BindError } from './grpc-server.js'
+import { BindError, silenceGrpc } from './grpc-server.js'
 import type { RunningNode, StartOptions } from './start.js'
 
 /** After this long an orderly end becomes a plain one, ms. Everything acknowledged is on disk anyway. */
@@ -49,6 +49,7 @@ export async function runProcess(
   role: string,
   start: (options: Pick<StartOptions, 'logger' | 'onFatal'>) => Promise<RunningNode>,
 ): Promise<void> {
+  silenceGrpc()
   const logger = pino({ level: process.env.VARVE_LOG_LEVEL ?? 'info', base: { role, pid: process.pid } })
   try {
     const running = await start({ logger, onFatal: message => fail(logger, message, ExitCode.FAILED) })

@@ -14,6 +14,7 @@ import type { StampClock } from '../log/stamp.js'
 import type { ShardProjection } from '../projection/shard-projection.js'
 import type { ReplicaDriver } from '../replication/replica-driver.js'
 import type { ReplySink } from './node-host.js'
+import { tokenFailure } from './session-token.js'
 
 /** An answer frame is closed at about this size. */
 const ANSWER_SIZE_BYTES_TARGET = 1_048_576
@@ -61,9 +62,17 @@ export class ReadPath {
     reader.reset(frame)
     this.#options.clock.observe(reader.observedLamport)
     if (reader.consistency === FrameConsistency.STRONG) return this.#submitStrong(frame, sink)
-    const behind = reader.consistency === FrameConsistency.SESSION ? this.#behind(reader) : undefined
-    if (behind !== undefined) return this.#fail(sink, reader.firstId, reader.count, behind)
+    if (reader.consistency === FrameConsistency.SESSION) {
+      const failure = this.tokenFailure(reader.tokenIndex, reader.tokenEpoch)
+      if (failure !== undefined) return this.#fail(sink, reader.firstId, reader.count, failure)
+    }
     this.#answer(sink, 'newest')
+  }
+
+  /** Why this replica cannot answer a session that has seen so much; undefined where it can. */
+  tokenFailure(index: number, epoch: number): VarveError | undefined {
+    const { name, log, driver } = this.#options
+    return tokenFailure({ name, log, commitIndex: driver.replica.commitIndex }, index, epoch)
   }
 
   /** Resolves when this replica may answer strong reads that began before the call. Rejects with `VarveError`. */
@@ -122,33 +131,12 @@ export class ReadPath {
     for (const granted of waiting) granted(refused)
   }
 
-  /** Why this replica cannot answer a session that has seen more (or another past) than it holds. */
-  #behind({ tokenIndex, tokenEpoch }: ReadFrameReader): Failure | undefined {
-    const { log, driver, name } = this.#options
-    if (tokenIndex === 0) return undefined
-    const span = log.epochs.find(
-      ({ startIndex, lastIndex }) => startIndex <= tokenIndex && tokenIndex <= lastIndex,
-    )
-    if (span?.epoch === tokenEpoch) return undefined
-    const ended = log.epochs.find(({ epoch }) => epoch > tokenEpoch)
-    if (
-      ended !== undefined &&
-      ended.startIndex <= tokenIndex &&
-      ended.startIndex <= driver.replica.commitIndex
-    ) {
-      const cut = `entry ${tokenIndex} of epoch ${tokenEpoch} was cut off`
-      const message = `${name}: ${cut}; epoch ${ended.epoch} goes on from ${ended.startIndex}`
-      return { code: 'TOKEN_LOST', message, retryable: false }
-    }
-    const message = `${name}: this replica holds ${log.lastIndex} entries, the session has seen ${tokenIndex}`
-    return { code: 'BEHIND', message, retryable: true }
-  }
-
   /** Answers the frame that the reader stands at the beginning of. */
   #answer(sink: ReplySink, view: 'newest' | 'committed'): void {
     const reader = this.#reader
     this.#begin(reader.firstId, view)
-    for (let id = reader.firstId; reader.next(); id += 1) {
+    // A sink that was full closes: what its client would never read is not read here either.
+    for (let id = reader.firstId; !sink.closed && reader.next(); id += 1) {
       const failure = this.#addResult(view)
       if (failure !== undefined) {
         this.#finish(sink)

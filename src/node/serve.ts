@@ -1,6 +1,5 @@
 /** Puts the services of a process on its address: the same set for a node and for the coordinator. */
 import { ClusterService as ClusterDefinition } from '../generated/varve/v1/cluster.js'
-import { KvService as KvDefinition } from '../generated/varve/v1/kv.js'
 import type { Logger } from '../log/logger.js'
 import type { GrpcTransport } from '../replication/grpc-transport.js'
 import { ClusterService } from './cluster-service.js'
@@ -8,6 +7,7 @@ import { Forwarding } from './forwarding.js'
 import { GrpcServer } from './grpc-server.js'
 import { KvService } from './kv-service.js'
 import type { NodeHost } from './node-host.js'
+import { KvDefinition } from './session-codec.js'
 import { SessionService } from './session-service.js'
 import { WatchService } from './watch-service.js'
 
@@ -37,6 +37,7 @@ export async function serve(host: NodeHost, transport: GrpcTransport, logger: Lo
     watches.endAll()
     cluster.endAll()
     forwarding.close()
+    transport.endIncoming()
   })
   const address = await server.listen(host.address)
   server.setAllServing(true)

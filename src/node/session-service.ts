@@ -6,9 +6,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { VarveError } from '../client/errors.js'
 import { toServiceError } from '../client/grpc-errors.js'
-import { frameKind, RequestKind, ResponseKind } from '../client/session-frame.js'
-import { ReadFrameReader, WriteFrameReader } from '../client/session-frame-request.js'
-import { encodeFailed } from '../client/session-frame-response.js'
+import { frameKind, ResponseKind } from '../client/session-frame.js'
 import type { SessionHello, SessionRequest, SessionResponse } from '../generated/varve/v1/kv.js'
 import type { Logger } from '../log/logger.js'
 import { resetStream } from './grpc-internals.js'
@@ -16,6 +14,7 @@ import { CLIENT_ID_SIZE, checkActor } from './kv-requests.js'
 import { asVarveError } from './local-call.js'
 import type { NodeHost, ReplySink } from './node-host.js'
 import { AnswerQueue, type AnswerQueueLimits } from './session-answers.js'
+import { answerElsewhere, answerTooMuch } from './session-refusals.js'
 
 /** Bounds of one session. */
 export interface SessionLimits extends AnswerQueueLimits {
@@ -128,7 +127,7 @@ class Session implements ReplySink {
     const isFull =
       this.#answers.sizeBytes + frame.length > this.#limits.endAtBytes && this.#answers.sizeBytes > 0
     if (isFull && frame[1] !== ResponseKind.READ_RESULTS) return this.#endStuck()
-    this.#answers.push(isFull ? refusedReads(frame) : frame)
+    this.#answers.push(isFull ? answerTooMuch(frame) : frame)
     this.#adjust()
   }
 
@@ -202,34 +201,7 @@ class Session implements ReplySink {
     this.#operationsInFlight += count
     const shard = this.#host.shard(ordinal)
     if (shard !== undefined) shard.handleFrame(frame, this)
-    else this.#refuse(frame, kind, ordinal)
-  }
-
-  /** No replica of that shard is here. */
-  #refuse(frame: Buffer, kind: 1 | 2, ordinal: number): void {
-    const reader = kind === RequestKind.WRITES ? new WriteFrameReader() : new ReadFrameReader()
-    reader.reset(frame)
-    const map = this.#host.shardMap()
-    const shard = map?.shards.find(each => each.ordinal === ordinal)
-    const isUnknown = map !== undefined && shard === undefined
-    const { address } = this.#host
-    this.send(
-      encodeFailed({
-        shard: ordinal,
-        count: reader.count,
-        epoch: shard?.epoch ?? 0,
-        firstId: reader.firstId,
-        lamport: this.#host.observe(reader.observedLamport),
-        operations: kind === RequestKind.WRITES ? 'writes' : 'reads',
-        code: isUnknown ? 'UNKNOWN_SHARD' : 'NOT_MEMBER',
-        outcome: 'failed',
-        retryable: !isUnknown,
-        message: isUnknown
-          ? `there is no shard number ${ordinal}, the cluster has ${map.shards.length}`
-          : `${address} has no replica of ${shard?.name ?? `shard number ${ordinal}`}`,
-        hint: shard?.head === address ? '' : (shard?.head ?? ''),
-      }),
-    )
+    else this.send(answerElsewhere(this.#host, frame, kind, ordinal))
   }
 
   /** One message at a time, so that the stream's own buffer, which counts messages, never holds more. */
@@ -281,23 +253,6 @@ class Session implements ReplySink {
     this.#answers.clear()
     this.#onEnd()
   }
-}
-
-/** In place of values for which there is no room: reads may be asked again, when the client has read what waits. */
-function refusedReads(answer: Buffer): Buffer {
-  return encodeFailed({
-    shard: answer.readUInt16LE(2),
-    count: answer.readUInt32LE(4),
-    epoch: answer.readDoubleLE(8),
-    firstId: answer.readDoubleLE(16),
-    lamport: answer.readDoubleLE(24),
-    operations: 'reads',
-    code: 'RESOURCE_EXHAUSTED',
-    outcome: 'failed',
-    retryable: true,
-    message: 'too many bytes of answers wait for this client: ask for less at once',
-    hint: '',
-  })
 }
 
 function invalid(message: string): VarveError {

@@ -88,6 +88,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   async scan(request: ScanRequest, signal: AbortSignal): Promise<ScanResponse> {
     const strong = this.#isStrong(request.context?.consistency)
     if (strong) await this.#reads.barrier()
+    else this.#checkToken(request)
     const { projection, address } = this.#options
     const limit = request.limit === 0 ? SCAN_ITEMS_DEFAULT : Math.min(request.limit, SCAN_ITEMS_MAX)
     let { start, end } = request
@@ -224,6 +225,14 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       return this.#options.defaultConsistency() === 'strong'
     }
     return consistency === Consistency.STRONG
+  }
+
+  /** A session's scan is refused where the replica has not seen what the session has. */
+  #checkToken({ context }: ScanRequest): void {
+    if (context?.consistency !== Consistency.SESSION) return
+    const part = context.token?.parts.find(({ shard }) => shard === this.name)
+    const failure = part === undefined ? undefined : this.#reads.tokenFailure(part.index, part.epoch)
+    if (failure !== undefined) throw failure
   }
 
   #scanItem({ key, position, entry }: ScanItem, view: StateView): ScanItemMessage {

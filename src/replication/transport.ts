@@ -1,6 +1,6 @@
 /**
  * How one process reaches another. Messages to one address arrive in the order sent or not at all; a lost
- * link is told to both ends' protocol by `onLinkDown`, which must then assume the worst of what was in flight.
+ * link is told to its sender by `onLinkDown`, which must then assume the worst of what was in flight.
  */
 import type { Envelope } from '../generated/varve/v1/replication.js'
 

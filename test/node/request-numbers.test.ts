@@ -9,7 +9,10 @@ function setUp(): RequestNumbers {
 test('each shard has a client of its own and a dense sequence, a batch takes as many as it has writes', t => {
   const numbers = setUp()
   const [a, b, c, other] = [numbers.take(0, 1), numbers.take(0, 3), numbers.take(0, 1), numbers.take(1, 1)]
-  t.deepEqual([a, b, c].map(({ sequence }) => sequence), [1, 2, 5])
+  t.deepEqual(
+    [a, b, c].map(({ sequence }) => sequence),
+    [1, 2, 5],
+  )
   t.is(other.sequence, 1)
   t.deepEqual(a.clientId, c.clientId)
   t.notDeepEqual(a.clientId, other.clientId)

@@ -7,6 +7,7 @@ import {
   WriteResultFlag,
 } from '../../src/client/session-frame.js'
 import { shardOfKey } from '../../src/client/shard-of-key.js'
+import type { WatchResponse } from '../../src/generated/varve/v1/kv.js'
 import { EntryFlag, Operation } from '../../src/log/entry.js'
 import { MemoryShard, reads, TestSink, turn, writes } from './support/memory-shard.js'
 
@@ -280,7 +281,7 @@ test('a watcher hears at once where it stands, and then every committed entry on
   shard.head.host.handleFrame(writes(1, 'strong', [{ key: 'y' }, { key: 'x1', value: 'v' }]), sink)
   await turn()
   shard.settle()
-  const { entries, throughIndex } = (await next).value!
+  const { entries, throughIndex }: WatchResponse = (await next).value!
   t.is(throughIndex, 3)
   t.deepEqual(
     entries.map(({ key, position }) => [key.toString(), position?.index, position?.committed]),
