@@ -2,7 +2,7 @@
  * The upstream's side of following: one `Progress` for each child in the configuration's tree, fed from the log.
  * A record is forwarded the moment it is appended; a child that is behind is served from the log by the same code.
  */
-import type { Configuration, Report } from '../generated/varve/v1/replication.js'
+import type { Configuration, Follow, Report } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
 import { childrenOf } from './configuration.js'
@@ -16,6 +16,7 @@ export class Downstreams {
   readonly #log: Log
   readonly #send: Send
   #children = new Map<string, Progress>()
+  #isLed = false
 
   constructor(log: Log, send: Send) {
     this.#log = log
@@ -30,11 +31,18 @@ export class Downstreams {
         new Progress(child.address, child.incarnation),
       ]),
     )
+    this.#isLed = false
   }
 
   /** Ends the epoch: there is nobody to send to. */
   leave(): void {
     this.#children = new Map()
+    this.#isLed = false
+  }
+
+  /** True once children are answered in this epoch. */
+  get isLed(): boolean {
+    return this.#isLed
   }
 
   addresses(): string[] {
@@ -58,20 +66,22 @@ export class Downstreams {
   }
 
   /**
-   * Answers the children that asked to follow, and begins to stream. Only for a log that is not cut any more in this
-   * epoch. Returns the fault if the logs cannot belong together.
+   * From now on children are answered: the log holds all of the head's log up to this epoch's EPOCH entry, and is not
+   * cut any more in this epoch. Returns the fault if a child's log cannot belong to it.
    */
-  answerFollows(commitIndex: number): string | undefined {
+  lead(commitIndex: number): string | undefined {
+    this.#isLed = true
     for (const child of this.#children.values()) {
-      if (child.parkedFollow === undefined) continue
-      const shared = lastSharedEnd(this.#log, child.parkedFollow)
-      if ('fault' in shared) return `${child.address} cannot follow: ${shared.fault}`
-      const { index, hash } = shared
-      this.#send(child.address, { $case: 'followFrom', value: { index, hash, logId: this.#log.logId } })
-      child.matched(index)
-      this.#pump(child, commitIndex)
+      const fault = this.#answer(child, commitIndex)
+      if (fault !== undefined) return fault
     }
     return undefined
+  }
+
+  /** A child asks to follow; it waits until this replica leads. Returns the fault if its log cannot belong to this. */
+  follow(child: Progress, follow: Follow, commitIndex: number): string | undefined {
+    child.parkedFollow = follow
+    return this.#isLed ? this.#answer(child, commitIndex) : undefined
   }
 
   report(child: Progress, report: Report, commitIndex: number): void {
@@ -104,6 +114,17 @@ export class Downstreams {
       child.tick()
       this.#pump(child, commitIndex)
     }
+  }
+
+  #answer(child: Progress, commitIndex: number): string | undefined {
+    if (child.parkedFollow === undefined) return undefined
+    const shared = lastSharedEnd(this.#log, child.parkedFollow)
+    if ('fault' in shared) return `${child.address} cannot follow: ${shared.fault}`
+    const { index, hash } = shared
+    this.#send(child.address, { $case: 'followFrom', value: { index, hash, logId: this.#log.logId } })
+    child.matched(index)
+    this.#pump(child, commitIndex)
+    return undefined
   }
 
   #pump(child: Progress, commitIndex: number): void {

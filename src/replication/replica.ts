@@ -9,23 +9,22 @@
  */
 import type { Configuration, Envelope, ReplicaSummary } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
-import { LogRecord } from '../log/record-codec.js'
-import { configurationFault, hasEnoughMembers, isActive, isMember, memberAt } from './configuration.js'
+import { configurationFault, isActive, isMember, memberAt } from './configuration.js'
 import { Downstreams } from './downstreams.js'
 import type { Body, Effect, ReplicaEvent } from './effects.js'
+import type { EpochContext } from './epoch-context.js'
+import { Following } from './following.js'
+import { Leading } from './leading.js'
 import { epochEnds } from './matching.js'
-import { WINDOW_SIZE_BYTES } from './progress.js'
-import { StrongReads } from './strong-reads.js'
+import { type ReadContext, StrongReads } from './strong-reads.js'
 import { type Role, roleOf } from './topology.js'
 
 /** Ticks after which a Ready, report or commit that may be lost is repeated. A Follow is repeated every tick. */
 const REPEAT_AFTER_TICKS = 5
 
-/** Bytes received after which the upstream is told, so that its window never closes on a slow subtree. */
-const RECEIPT_SIZE_BYTES = WINDOW_SIZE_BYTES / 4
-
-/** A follower's part in its epoch: asking where the logs part, waiting for the cut to be synced, matched. */
-type Following = 'asking' | 'cutting' | 'matched'
+/** What only a downstream says, and what only the upstream does. */
+type ChildBody = Extract<Body, { $case: 'follow' | 'report' | 'barrierAnswer' }>
+type UpstreamBody = Extract<Body, { $case: 'followFrom' | 'record' | 'commit' | 'barrier' }>
 
 export interface ReplicaOptions {
   readonly shard: number
@@ -44,22 +43,18 @@ export class Replica {
   readonly #log: Log
   readonly #downstreams: Downstreams
   readonly #reads: StrongReads
+  readonly #context: EpochContext
   #effects: Effect[] = []
   #epoch: number
   #pending: Configuration | undefined
   #configuration: Configuration | undefined
-  #upstream = ''
-  #following: Following = 'asking'
-  /** Index of this epoch's EPOCH entry, once this log holds it. */
-  #epochIndex = 0
+  /** This replica's part in its configuration: one of the two while it is a member, none while it is sealed. */
+  #leading: Leading | undefined
+  #following: Following | undefined
   #active = false
   #commitIndex: number
-  #commitHeard = 0
-  #reportSent = -1
-  #receivedUnsaidBytes = 0
   #sealAsked = false
   #ticks = 0
-  #askedAgainAtTick = -1
 
   constructor(options: ReplicaOptions) {
     this.#options = options
@@ -67,6 +62,7 @@ export class Replica {
     this.#epoch = options.log.adoptedEpoch
     this.#commitIndex = options.commitIndex
     this.#downstreams = new Downstreams(options.log, (to, body) => this.#send(to, body))
+    this.#context = this.#epochContext()
     this.#reads = new StrongReads(
       this.#readContext(),
       (to, body) => this.#send(to, body),
@@ -90,7 +86,7 @@ export class Replica {
   }
 
   get isHead(): boolean {
-    return this.#configuration?.head === this.#options.address
+    return this.#leading !== undefined
   }
 
   /** True once the coordinator said that this epoch's configuration is in office. */
@@ -106,17 +102,14 @@ export class Replica {
 
   /** What this replica itself reports (I3): durable and matched. Undefined before it has matched. */
   get reportedIndex(): number | undefined {
-    if (this.#configuration === undefined) return undefined
-    if (this.isHead) return this.#epochIndex === 0 ? undefined : this.#log.durableIndex
-    return this.#following === 'matched' ? this.#log.durableIndex : undefined
+    return this.#leading?.reportedIndex ?? this.#following?.reportedIndex
   }
 
   /** Why no client entry may be appended here now (I6), in words; undefined where one may. */
   writeRefusal(strong: boolean): string | undefined {
-    if (!this.isHead) return 'this replica is not the head'
+    if (this.#leading === undefined) return 'this replica is not the head'
     if (!this.#active) return `epoch ${this.#epoch} is not active yet`
-    if (strong) return this.#strongRefusal()
-    return undefined
+    return strong ? this.#leading.strongRefusal() : undefined
   }
 
   step(event: ReplicaEvent): Effect[] {
@@ -125,13 +118,13 @@ export class Replica {
         this.#onMessage(event.envelope)
         break
       case 'appended':
-        this.#onAppended(event.record)
+        this.#leading?.appended(event.record)
         break
       case 'durable':
         this.#onDurable()
         break
       case 'cutDurable':
-        this.#onCutDurable()
+        this.#following?.cutDurable()
         break
       case 'read':
         this.#reads.read(event.ticket)
@@ -148,7 +141,7 @@ export class Replica {
     this.#ticks += 1
     this.#reads.tick()
     this.#downstreams.tick(this.#commitIndex)
-    if (this.#configuration !== undefined && !this.isHead && this.#following === 'asking') this.#follow()
+    this.#following?.tick()
     if (this.#ticks % REPEAT_AFTER_TICKS === 0) this.#repeat()
     return this.#takeEffects()
   }
@@ -202,42 +195,53 @@ export class Replica {
   }
 
   #onPeerMessage(from: string, incarnation: number, body: Body): void {
+    switch (body.$case) {
+      case 'follow':
+      case 'report':
+      case 'barrierAnswer':
+        return this.#onChildMessage(from, incarnation, body)
+      case 'followFrom':
+      case 'record':
+      case 'commit':
+      case 'barrier':
+        if (from === this.#following?.upstream) this.#onUpstreamMessage(this.#following, body)
+        return
+      case 'readIndex':
+        return this.#reads.readIndex(from, body.value.id)
+      case 'readIndexAnswer':
+        if (from !== this.#configuration?.head) return
+        if (body.value.refused === '') this.#following?.hearCommit(body.value.index)
+        return this.#reads.readIndexAnswer(body.value)
+    }
+  }
+
+  #onChildMessage(from: string, incarnation: number, body: ChildBody): void {
     const child = this.#downstreams.child(from, incarnation)
+    if (child === undefined) return
     switch (body.$case) {
       case 'follow': {
-        if (child === undefined) return
-        child.parkedFollow = body.value
-        this.#answerFollows()
+        const fault = this.#downstreams.follow(child, body.value, this.#commitIndex)
+        if (fault !== undefined) this.#alarm(fault)
         return
       }
       case 'report':
-        if (child === undefined) return
         this.#downstreams.report(child, body.value, this.#commitIndex)
-        this.#reported()
-        return
-      case 'followFrom':
-        if (from === this.#upstream) this.#onFollowFrom(body.value.index, body.value.hash, body.value.logId)
-        return
-      case 'record':
-        if (from === this.#upstream) this.#onRecord(body.value.record, body.value.commitIndex)
-        return
-      case 'commit':
-        if (from === this.#upstream) this.#hearCommit(body.value.commitIndex)
-        return
-      case 'barrier':
-        if (from === this.#upstream) this.#reads.barrier(body.value.nonce)
-        return
+        return this.#progressed()
       case 'barrierAnswer':
-        if (child !== undefined) this.#reads.barrierAnswer(body.value.nonce, from)
-        return
-      case 'readIndex':
-        this.#reads.readIndex(from, body.value.id)
-        return
-      case 'readIndexAnswer':
-        if (from !== this.#configuration?.head) return
-        if (body.value.refused === '') this.#hearCommit(body.value.index)
-        this.#reads.readIndexAnswer(body.value)
-        return
+        return this.#reads.barrierAnswer(body.value.nonce, from)
+    }
+  }
+
+  #onUpstreamMessage(following: Following, body: UpstreamBody): void {
+    switch (body.$case) {
+      case 'followFrom':
+        return following.followFrom(body.value)
+      case 'record':
+        return following.record(body.value.record, body.value.commitIndex)
+      case 'commit':
+        return following.hearCommit(body.value.commitIndex)
+      case 'barrier':
+        return this.#reads.barrier(body.value.nonce)
     }
   }
 
@@ -256,8 +260,9 @@ export class Replica {
     this.#epoch = epoch
     this.#configuration = undefined
     this.#pending = undefined
+    this.#leading = undefined
+    this.#following = undefined
     this.#active = false
-    this.#epochIndex = 0
     this.#sealAsked = false
     this.#downstreams.leave()
     this.#effects.push({ type: 'adopt', epoch }, { type: 'changed' })
@@ -294,15 +299,13 @@ export class Replica {
     this.#pending = undefined
     this.#sealAsked = false
     this.#configuration = configuration
-    this.#upstream = memberAt(configuration, this.#options.address)!.upstream
-    this.#following = 'asking'
-    this.#reportSent = -1
-    this.#receivedUnsaidBytes = 0
-    this.#commitHeard = 0
-    this.#downstreams.enter(configuration, this.#options.address)
-    if (this.isHead) this.#effects.push({ type: 'writeEpoch', configuration })
-    else this.#follow()
-    if (isActive(configuration)) this.#active = true
+    this.#active = isActive(configuration)
+    const { address, coordinator } = this.#options
+    this.#downstreams.enter(configuration, address)
+    if (configuration.head === address) this.#leading = new Leading(configuration, coordinator, this.#context)
+    else this.#following = new Following(memberAt(configuration, address)!.upstream, this.#context)
+    this.#leading?.begin()
+    this.#following?.begin()
     this.#effects.push({ type: 'changed' })
   }
 
@@ -313,152 +316,27 @@ export class Replica {
     this.#active = true
     this.#configuration = configuration
     this.#effects.push({ type: 'changed' })
-    this.#advanceCommit()
+    this.#leading?.progressed()
   }
 
-  /** The head tells the coordinator when all members report its log through the EPOCH entry (I6). */
-  #sayReady(): void {
-    if (!this.isHead || this.#active || this.#epochIndex === 0) return
-    const lowest = this.#downstreams.lowestReport(this.#log.durableIndex)
-    if (lowest === undefined || lowest < this.#epochIndex) return
-    const epochHash = this.#log.hashAt(this.#epochIndex)!
-    this.#send(this.#options.coordinator, {
-      $case: 'ready',
-      value: { epochIndex: this.#epochIndex, epochHash },
-    })
-  }
-
-  // -- following
-
-  #follow(): void {
-    const { logId, lastIndex } = this.#log
-    const value = { logId, lastIndex, commitIndex: this.#commitIndex, epochs: epochEnds(this.#log) }
-    this.#send(this.#upstream, { $case: 'follow', value })
-  }
-
-  /** Records are missing. Asked once a tick, however many come that do not fit: each answer brings a whole window. */
-  #followAgain(): void {
-    if (this.#askedAgainAtTick === this.#ticks) return
-    this.#askedAgainAtTick = this.#ticks
-    this.#follow()
-  }
-
-  /**
-   * A log may be followed once it holds all of the head's up to this epoch's EPOCH entry, and is not cut any more. One
-   * that is only matched may still be short: its follower would be told to cut what the head has, even if committed.
-   */
-  #mayLead(): boolean {
-    return this.#epochIndex > 0 && (this.isHead || this.#following === 'matched')
-  }
-
-  #answerFollows(): void {
-    if (!this.#mayLead()) return
-    const fault = this.#downstreams.answerFollows(this.#commitIndex)
-    if (fault !== undefined) this.#alarm(fault)
-  }
-
-  #onFollowFrom(index: number, hash: Buffer, logId: string): void {
-    // Once matched, a log is never cut in the same epoch: a late answer would undo what was reported.
-    if (this.#following !== 'asking' || logId !== this.#log.logId) return
-    const own = this.#log.hashAt(index)
-    if (own === undefined || !own.equals(hash) || index < this.#commitIndex) {
-      return this.#alarm(
-        `the upstream's log parts from this one at index ${index}, commitIndex ${this.#commitIndex}`,
-      )
-    }
-    if (index === this.#log.lastIndex) return this.#match()
-    this.#following = 'cutting'
-    this.#effects.push({ type: 'cut', index })
-  }
-
-  #onCutDurable(): void {
-    if (this.#following === 'cutting' && this.#configuration !== undefined) this.#match()
-  }
-
-  #match(): void {
-    this.#following = 'matched'
-    this.#answerFollows()
-    this.#hearCommit(this.#commitHeard)
-    this.#reported()
-  }
-
-  #onRecord(bytes: Buffer, commitIndex: number): void {
-    if (this.#following === 'asking') return
-    const record = decodeRecord(bytes)
-    if (record === undefined) return this.#followAgain()
-    const { lastIndex, lastHash } = this.#log
-    if (record.firstIndex > lastIndex + 1) return this.#followAgain()
-    if (record.lastIndex <= lastIndex) return this.#hearCommit(commitIndex)
-    if (record.epoch > this.#epoch || !record.previousHash.equals(lastHash)) {
-      return this.#alarm(
-        `the upstream sent a record at index ${record.firstIndex} that does not follow this log`,
-      )
-    }
-    this.#effects.push({ type: 'append', record })
-    if (record.epoch === this.#epoch && this.#epochIndex === 0) this.#epochIndex = record.firstIndex
-    this.#downstreams.forward(record, this.#commitIndex)
-    this.#receivedUnsaidBytes += bytes.length
-    if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
-    if (this.#following !== 'matched') return
-    // The append's effect is still to come: the record's end is what the log will show after it.
-    this.#commitTo(Math.min(this.#commitHeard, record.lastIndex))
-    this.#reads.applied(record.lastIndex)
-    if (this.#receivedUnsaidBytes >= RECEIPT_SIZE_BYTES) this.#reportUpstream(true, record.lastIndex)
-  }
-
-  // -- reports and commit
-
-  #onAppended(record: LogRecord): void {
-    if (!this.isHead) return
-    if (record.epoch === this.#epoch && this.#epochIndex === 0) {
-      this.#epochIndex = record.firstIndex
-      this.#answerFollows()
-    }
-    this.#downstreams.forward(record, this.#commitIndex)
-  }
+  // -- progress
 
   #onDurable(): void {
     this.#enter()
     this.#answerSeal()
-    this.#answerFollows()
-    this.#reported()
+    this.#progressed()
   }
 
   /** Something about this replica's or its subtree's durable progress changed. */
-  #reported(): void {
-    if (this.#configuration === undefined) return
-    if (this.isHead) {
-      this.#sayReady()
-      this.#advanceCommit()
-    } else this.#reportUpstream(false)
+  #progressed(): void {
+    this.#leading?.progressed()
+    this.#following?.progressed()
   }
 
-  #reportUpstream(repeat: boolean, receivedIndex = this.#log.lastIndex): void {
-    if (this.#following !== 'matched') return
-    const lowest = this.#downstreams.lowestReport(this.#log.durableIndex)
-    const isNews = lowest !== undefined && lowest > this.#reportSent
-    if (!isNews && !repeat) return
-    this.#reportSent = lowest ?? this.#reportSent
-    this.#receivedUnsaidBytes = 0
-    const value = { index: lowest ?? 0, receivedIndex, matched: lowest !== undefined }
-    this.#send(this.#upstream, { $case: 'report', value })
-  }
-
-  /** I4: the lowest report of all members, once the configuration is in office and large enough. */
-  #advanceCommit(): void {
-    if (!this.isHead || !this.#active || !hasEnoughMembers(this.#configuration!)) return
-    const lowest = this.#downstreams.lowestReport(this.#log.durableIndex)
-    if (lowest === undefined || lowest < this.#epochIndex) return
-    this.#commitTo(lowest)
-    if (this.#commitIndex === this.#log.lastIndex) this.#downstreams.tellCommit(this.#commitIndex)
-  }
-
-  #hearCommit(commitIndex: number): void {
-    if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
-    if (this.#following !== 'matched' || this.isHead) return
-    this.#commitTo(Math.min(this.#commitHeard, this.#log.lastIndex))
-    this.#downstreams.tellCommit(this.#commitIndex)
-    this.#reads.applied(this.#log.lastIndex)
+  #repeat(): void {
+    this.#leading?.repeat()
+    this.#following?.repeat()
+    this.#downstreams.tellCommit(this.#commitIndex, true)
   }
 
   #commitTo(index: number): void {
@@ -471,23 +349,28 @@ export class Replica {
     this.#effects.push({ type: 'alarm', message })
   }
 
-  #repeat(): void {
-    if (this.#configuration === undefined) return
-    if (this.isHead) this.#sayReady()
-    else this.#reportUpstream(true)
-    this.#downstreams.tellCommit(this.#commitIndex, true)
+  #epochContext(): EpochContext {
+    const replica = this
+    return {
+      log: replica.#log,
+      downstreams: replica.#downstreams,
+      get epoch() {
+        return replica.#epoch
+      },
+      get isActive() {
+        return replica.#active
+      },
+      get commitIndex() {
+        return replica.#commitIndex
+      },
+      send: (to, body) => replica.#send(to, body),
+      emit: effect => replica.#effects.push(effect),
+      commitTo: index => replica.#commitTo(index),
+      applied: index => replica.#reads.applied(index),
+    }
   }
 
-  // -- strong reads
-
-  #strongRefusal(): string | undefined {
-    const { members, minInSync } = this.#configuration!
-    if (!hasEnoughMembers(this.#configuration!)) return `${members.length} of ${minInSync} in-sync members`
-    if (this.#commitIndex < this.#epochIndex) return `epoch ${this.#epoch} has no committed entry yet`
-    return undefined
-  }
-
-  #readContext() {
+  #readContext(): ReadContext {
     const replica = this
     return {
       headRefusal: () => replica.writeRefusal(true),
@@ -495,7 +378,7 @@ export class Replica {
         return replica.#commitIndex
       },
       get appliedIndex() {
-        return replica.#following === 'matched' ? replica.#log.lastIndex : undefined
+        return replica.#following?.isMatched ? replica.#log.lastIndex : undefined
       },
       get children() {
         return replica.#downstreams.addresses()
@@ -504,19 +387,11 @@ export class Replica {
         return replica.#configuration?.head
       },
       get upstream() {
-        return replica.#upstream
+        return replica.#following?.upstream
       },
       get isHead() {
         return replica.isHead
       },
     }
-  }
-}
-
-function decodeRecord(bytes: Buffer): LogRecord | undefined {
-  try {
-    return LogRecord.decode(bytes)
-  } catch {
-    return undefined
   }
 }

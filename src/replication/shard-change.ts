@@ -156,8 +156,10 @@ export class ShardChange {
     if (revision === undefined)
       throw new Error(`shard ${this.listed.name}: another coordinator writes to this store`)
     this.#revision = revision
+    const before = this.#phase
     this.#afterStore()
-    this.#context.changed()
+    // Reports are stored now and then: nobody needs a new shard map for that.
+    if (this.#phase !== before) this.#context.changed()
   }
 
   tick(): void {

@@ -188,6 +188,22 @@ test('the commit bound that is stored never falls', t => {
   t.is(bench.stored?.reports.a, 9)
 })
 
+test('reports are stored now and then, without a new shard map', t => {
+  const bench = new ChangeBench(['a', 'b'])
+  bench.activate()
+  const beat = { shard: 0, epoch: 1, reportedIndex: 8, commitIndex: 7, oldestUnsyncedMs: 0, active: true }
+  bench.change.heartbeat('b', 2, beat)
+  const before = bench.changes
+  bench.tick(100)
+  t.deepEqual(bench.take(), ['store 4'])
+  bench.completeStore()
+  t.is(bench.changes, before)
+  t.deepEqual(bench.stored?.reports, { a: 1, b: 8 })
+  t.is(bench.stored?.commitBound, 7)
+  bench.tick(200)
+  t.deepEqual(bench.take(), [], 'what has not changed is not stored again')
+})
+
 test('a member that holds less than it had reported is no survivor, even if the report was not stored yet', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.activate()

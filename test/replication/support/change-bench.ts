@@ -31,6 +31,8 @@ export class ChangeBench {
   readonly registered = new Map<string, ReplicaSummary>()
   /** What happened, in order: `seal a`, `store 2` and so on. */
   readonly happened: string[] = []
+  /** How often the shard map had to be made anew. */
+  changes = 0
   readonly #stored: StoredMembership[] = []
   #waiting: { expectedRevision: number; membership: Membership } | undefined
   change: ShardChange
@@ -102,7 +104,9 @@ export class ChangeBench {
         this.#waiting = { expectedRevision, membership }
         this.happened.push(`store ${expectedRevision + 1}`)
       },
-      changed: () => {},
+      changed: () => {
+        this.changes += 1
+      },
     })
   }
 }

@@ -1,0 +1,164 @@
+/**
+ * The part of every other member in an epoch (Following): it asks its upstream where their logs part, cuts its own
+ * there, waits for the cut to be synced, and has then *matched*. From there on it appends what comes, and reports what
+ * its whole subtree holds durably (I3).
+ */
+import type { FollowFrom } from '../generated/varve/v1/replication.js'
+import { LogRecord } from '../log/record-codec.js'
+import type { EpochContext } from './epoch-context.js'
+import { epochEnds } from './matching.js'
+import { WINDOW_SIZE_BYTES } from './progress.js'
+
+/** Bytes received after which the upstream is told, so that its window never closes on a slow subtree. */
+const RECEIPT_SIZE_BYTES = WINDOW_SIZE_BYTES / 4
+
+export class Following {
+  readonly upstream: string
+  readonly #context: EpochContext
+  #state: 'asking' | 'cutting' | 'matched' = 'asking'
+  /** This epoch's EPOCH entry is in the log, and with it all of the head's log before it. */
+  #holdsEpoch = false
+  #commitHeard = 0
+  #reportSent = -1
+  #receivedUnsaidBytes = 0
+  #hasAskedThisTick = false
+
+  constructor(upstream: string, context: EpochContext) {
+    this.upstream = upstream
+    this.#context = context
+  }
+
+  get isMatched(): boolean {
+    return this.#state === 'matched'
+  }
+
+  /** What this replica itself reports, its subtree aside. */
+  get reportedIndex(): number | undefined {
+    return this.isMatched ? this.#context.log.durableIndex : undefined
+  }
+
+  begin(): void {
+    this.#ask()
+  }
+
+  /** A question that may be lost, or that the upstream could not take yet, is asked again. */
+  tick(): void {
+    this.#hasAskedThisTick = false
+    if (this.#state === 'asking') this.#ask()
+  }
+
+  /** Says again what may have been lost. */
+  repeat(): void {
+    this.#report(true)
+  }
+
+  /** The upstream says where the logs part. */
+  followFrom({ index, hash, logId }: FollowFrom): void {
+    const { log, commitIndex, emit } = this.#context
+    // Once matched, a log is never cut in the same epoch: a late answer would undo what was reported.
+    if (this.#state !== 'asking' || logId !== log.logId) return
+    const own = log.hashAt(index)
+    if (own === undefined || !own.equals(hash) || index < commitIndex) {
+      const where = `index ${index}, commitIndex ${commitIndex}`
+      return emit({ type: 'alarm', message: `the upstream's log parts from this one at ${where}` })
+    }
+    if (index === log.lastIndex) return this.#match()
+    this.#state = 'cutting'
+    emit({ type: 'cut', index })
+  }
+
+  cutDurable(): void {
+    if (this.#state === 'cutting') this.#match()
+  }
+
+  /** A record came from upstream, and with it the news of what is committed. */
+  record(bytes: Buffer, commitIndex: number): void {
+    if (this.#state === 'asking') return
+    const { log, downstreams, epoch, emit } = this.#context
+    const record = decodeRecord(bytes)
+    if (record === undefined || record.firstIndex > log.lastIndex + 1) return this.#askAgain()
+    if (record.lastIndex <= log.lastIndex) return this.hearCommit(commitIndex)
+    if (record.epoch > epoch || !record.previousHash.equals(log.lastHash)) {
+      const message = `the upstream sent a record at index ${record.firstIndex} that does not follow this log`
+      return emit({ type: 'alarm', message })
+    }
+    emit({ type: 'append', record })
+    if (record.epoch === epoch) this.#holdsEpoch = true
+    downstreams.forward(record, this.#context.commitIndex)
+    this.#receivedUnsaidBytes += bytes.length
+    if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
+    if (!this.isMatched) return
+    // The append's effect is still to come: the record's end is what the log will show after it.
+    this.#context.commitTo(Math.min(this.#commitHeard, record.lastIndex))
+    this.#context.applied(record.lastIndex)
+    if (this.#receivedUnsaidBytes >= RECEIPT_SIZE_BYTES) this.#report(true, record.lastIndex)
+  }
+
+  /** The head has committed up to `commitIndex`: so has this replica, as far as it has matched. */
+  hearCommit(commitIndex: number): void {
+    if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
+    if (!this.isMatched) return
+    const { log, downstreams } = this.#context
+    this.#context.commitTo(Math.min(this.#commitHeard, log.lastIndex))
+    downstreams.tellCommit(this.#context.commitIndex)
+    this.#context.applied(log.lastIndex)
+  }
+
+  /** This log's or a subtree's durable progress changed. */
+  progressed(): void {
+    this.#leadOn()
+    this.#report(false)
+  }
+
+  #ask(): void {
+    const { log, commitIndex } = this.#context
+    const { logId, lastIndex } = log
+    const value = { logId, lastIndex, commitIndex, epochs: epochEnds(log) }
+    this.#context.send(this.upstream, { $case: 'follow', value })
+  }
+
+  /** Records are missing. Asked once a tick, however many come that do not fit: each answer brings a whole window. */
+  #askAgain(): void {
+    if (this.#hasAskedThisTick) return
+    this.#hasAskedThisTick = true
+    this.#ask()
+  }
+
+  #match(): void {
+    this.#state = 'matched'
+    this.#leadOn()
+    this.hearCommit(this.#commitHeard)
+    this.#report(false)
+  }
+
+  /**
+   * Answers its own downstreams, once it holds all of the head's log up to this epoch's EPOCH entry. A log that is only
+   * matched may still be short: its downstream would be told to cut what the head has, even if committed.
+   */
+  #leadOn(): void {
+    const { downstreams, commitIndex, emit } = this.#context
+    if (!this.isMatched || !this.#holdsEpoch || downstreams.isLed) return
+    const fault = downstreams.lead(commitIndex)
+    if (fault !== undefined) emit({ type: 'alarm', message: fault })
+  }
+
+  #report(repeat: boolean, receivedIndex = this.#context.log.lastIndex): void {
+    if (!this.isMatched) return
+    const { log, downstreams } = this.#context
+    const lowest = downstreams.lowestReport(log.durableIndex)
+    const isNews = lowest !== undefined && lowest > this.#reportSent
+    if (!isNews && !repeat) return
+    this.#reportSent = lowest ?? this.#reportSent
+    this.#receivedUnsaidBytes = 0
+    const value = { index: lowest ?? 0, receivedIndex, matched: lowest !== undefined }
+    this.#context.send(this.upstream, { $case: 'report', value })
+  }
+}
+
+function decodeRecord(bytes: Buffer): LogRecord | undefined {
+  try {
+    return LogRecord.decode(bytes)
+  } catch {
+    return undefined
+  }
+}

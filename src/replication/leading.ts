@@ -1,0 +1,90 @@
+/**
+ * The head's part in its epoch. It opens the epoch with an EPOCH entry; when every member reports that entry it says
+ * Ready (I6); once in office, what every member reports is committed (I4).
+ */
+import type { Configuration } from '../generated/varve/v1/replication.js'
+import type { LogRecord } from '../log/record-codec.js'
+import { hasEnoughMembers } from './configuration.js'
+import type { EpochContext } from './epoch-context.js'
+
+export class Leading {
+  readonly #configuration: Configuration
+  readonly #coordinator: string
+  readonly #context: EpochContext
+  /** Index of this epoch's EPOCH entry; 0 before it is written. */
+  #epochIndex = 0
+
+  constructor(configuration: Configuration, coordinator: string, context: EpochContext) {
+    this.#configuration = configuration
+    this.#coordinator = coordinator
+    this.#context = context
+  }
+
+  /** What the head itself reports: its own log needs no match. Undefined before the epoch's first entry. */
+  get reportedIndex(): number | undefined {
+    return this.#epochIndex === 0 ? undefined : this.#context.log.durableIndex
+  }
+
+  /** Opens the epoch. */
+  begin(): void {
+    this.#context.emit({ type: 'writeEpoch', configuration: this.#configuration })
+  }
+
+  /** A record was appended; the first of an epoch holds its EPOCH entry. */
+  appended(record: LogRecord): void {
+    const { epoch, commitIndex, downstreams } = this.#context
+    if (record.epoch === epoch && this.#epochIndex === 0) {
+      this.#epochIndex = record.firstIndex
+      this.#lead()
+    }
+    downstreams.forward(record, commitIndex)
+  }
+
+  /** This log's or a subtree's durable progress changed, or the epoch came into office. */
+  progressed(): void {
+    if (this.#context.isActive) this.#advanceCommit()
+    else this.#sayReady()
+  }
+
+  /** Says again what may have been lost. */
+  repeat(): void {
+    if (!this.#context.isActive) this.#sayReady()
+  }
+
+  /** Why nothing strong can be answered now (I6, Changes of configuration 8), in words; undefined where it can. */
+  strongRefusal(): string | undefined {
+    const { members, minInSync, epoch } = this.#configuration
+    if (!hasEnoughMembers(this.#configuration)) return `${members.length} of ${minInSync} in-sync members`
+    if (this.#context.commitIndex < this.#epochIndex) return `epoch ${epoch} has no committed entry yet`
+    return undefined
+  }
+
+  #lead(): void {
+    const { downstreams, commitIndex, emit } = this.#context
+    const fault = downstreams.lead(commitIndex)
+    if (fault !== undefined) emit({ type: 'alarm', message: fault })
+  }
+
+  /** What all members hold, once that is this epoch's EPOCH entry at least. */
+  #heldByAll(): number | undefined {
+    const { log, downstreams } = this.#context
+    const lowest = downstreams.lowestReport(log.durableIndex)
+    return this.#epochIndex === 0 || lowest === undefined || lowest < this.#epochIndex ? undefined : lowest
+  }
+
+  #sayReady(): void {
+    if (this.#heldByAll() === undefined) return
+    const epochIndex = this.#epochIndex
+    const epochHash = this.#context.log.hashAt(epochIndex)!
+    this.#context.send(this.#coordinator, { $case: 'ready', value: { epochIndex, epochHash } })
+  }
+
+  #advanceCommit(): void {
+    if (!hasEnoughMembers(this.#configuration)) return
+    const held = this.#heldByAll()
+    if (held === undefined) return
+    this.#context.commitTo(held)
+    const { log, downstreams, commitIndex } = this.#context
+    if (commitIndex === log.lastIndex) downstreams.tellCommit(commitIndex)
+  }
+}
