@@ -13,7 +13,7 @@ import type { ShardProjection } from '../projection/shard-projection.js'
 /** Time between two looks at whether a checkpoint is due, ms. */
 const LOOK_EVERY_MS = 2_000
 /** A running node writes none for fewer new entries. */
-const ENTRIES_MIN = 1_000_000
+const ENTRIES_MIN = 3_000_000
 /** A node that ends in order writes one for so many: the next start has less to replay. */
 const ENTRIES_MIN_AT_END = 20_000
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { pino } from 'pino'
 import { LogError, reasonOf } from '../log/errors.js'
 import type { Logger } from '../log/logger.js'
@@ -49,6 +50,7 @@ export async function runProcess(
   role: string,
   start: (options: Pick<StartOptions, 'logger' | 'onFatal'>) => Promise<RunningNode>,
 ): Promise<void> {
+  tuneCollector()
   silenceGrpc()
   const logger = pino({ level: process.env.VARVE_LOG_LEVEL ?? 'info', base: { role, pid: process.pid } })
   try {
@@ -58,6 +60,15 @@ export async function runProcess(
   } catch (error) {
     fail(logger, reasonOf(error), exitCodeOf(error))
   }
+}
+
+/**
+ * A node's heap is small (some 20 MB), its buffers are not: V8 starts a marking for every 64 MB of buffers that come and
+ * go, several a second under load. Done in one go that takes a few ms; spread out, with threads that look for work
+ * beside, it took a fifth of the CPU of a 2-core machine and a tenth of the throughput.
+ */
+function tuneCollector(): void {
+  setFlagsFromString('--no-incremental-marking')
 }
 
 function endOnSignal(running: RunningNode, logger: Logger): void {

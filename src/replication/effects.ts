@@ -13,8 +13,10 @@ export type Effect =
   /** Persist that lower epochs are over (I2); answer with `durable` once synced. */
   | { readonly type: 'adopt'; readonly epoch: number }
   | { readonly type: 'setLogId'; readonly logId: string }
-  /** Append a record that came from upstream, byte for byte, and apply it. */
+  /** Append a record that came from upstream, byte for byte. */
   | { readonly type: 'append'; readonly record: LogRecord }
+  /** Apply the record that was just appended to the projection. */
+  | { readonly type: 'apply'; readonly record: LogRecord }
   /** The head opens its epoch: append the EPOCH entry alone in a record and step `appended` with it. */
   | { readonly type: 'writeEpoch'; readonly configuration: Configuration }
   /** The log ends at `index` from now on; undo what was applied above. Step `cutDurable` once synced. */

@@ -84,7 +84,9 @@ export class Following {
     }
     emit({ type: 'append', record })
     if (record.epoch === epoch) this.#holdsEpoch = true
+    // Forwarded before it is applied: the next replica's work and this one's sync go on meanwhile.
     downstreams.forward(record, this.#context.commitIndex)
+    emit({ type: 'apply', record })
     this.#receivedUnsaidBytes += bytes.length
     if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
     if (!this.isMatched) return

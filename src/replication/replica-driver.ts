@@ -154,9 +154,9 @@ export class ReplicaDriver {
       case 'send':
         return this.#send(effect)
       case 'append':
-        this.#append(effect.record)
-        projector.apply(effect.record)
-        return
+        return this.#append(effect.record)
+      case 'apply':
+        return projector.apply(effect.record)
       case 'commit':
         projector.commit(effect.index)
         this.#listener?.onCommit(effect.index)

@@ -53,7 +53,7 @@ test('Unary calls to an HTTP/2 server are answered, more than its window holds a
   const server = createServer()
   server.on('stream', (stream, headers) => {
     const parts: Buffer[] = []
-    stream.on('data', part => parts.push(part))
+    stream.on('data', (part: Buffer) => parts.push(part))
     stream.on('end', () => {
       if (headers[':path'] === '/test/Refused') {
         stream.respond({ ':status': 200, 'grpc-status': '5' }, { endStream: true })

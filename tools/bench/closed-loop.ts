@@ -13,7 +13,7 @@ export interface LoopOptions {
   readonly outstanding: number
   readonly warmUpMs: number
   readonly windowMs: number
-  /** Starts the next operation. A rejection ends the loop. */
+  /** Starts the next operation. A rejection ends the loop; an answer of undefined counts as empty. */
   readonly issue: () => Promise<unknown>
   /** Called when the warm-up is over and measuring begins. */
   readonly onWindow: () => void
@@ -22,6 +22,8 @@ export interface LoopOptions {
 export interface LoopResult {
   /** Answered within the window. */
   readonly operations: number
+  /** Those of them that were answered with undefined. */
+  readonly empty: number
   readonly windowMs: number
   readonly p50Us: number
   readonly p99Us: number
@@ -45,6 +47,7 @@ class ClosedLoop {
   readonly #timedEvery: number
   #issued = 0
   #answered = 0
+  #empty = 0
   #isOver = false
   #end: () => void = () => {}
 
@@ -62,14 +65,17 @@ class ClosedLoop {
     onWindow()
     this.#latency.reset()
     this.#answered = 0
+    this.#empty = 0
     const cpu = process.cpuUsage()
     const begun = performance.now()
     await this.#pause(windowMs)
     const operations = this.#answered
+    const empty = this.#empty
     const elapsedMs = performance.now() - begun
     const { user, system } = process.cpuUsage(cpu)
     const result = {
       operations,
+      empty,
       windowMs: elapsedMs,
       p50Us: this.#latency.percentileUs(50),
       p99Us: this.#latency.percentileUs(99),
@@ -87,10 +93,10 @@ class ClosedLoop {
       while (!this.#isOver) {
         if (this.#issued++ % this.#timedEvery === 0) {
           const begun = performance.now()
-          await issue()
+          if ((await issue()) === undefined) this.#empty++
           this.#latency.record(performance.now() - begun)
-        } else {
-          await issue()
+        } else if ((await issue()) === undefined) {
+          this.#empty++
         }
         this.#answered++
       }

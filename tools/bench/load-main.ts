@@ -42,7 +42,6 @@ async function run(load: Load, request: RunRequest, emit: (event: unknown) => vo
   const { keys, values, target } = load
   const random = new Random(request.seed)
   const count = request.keys
-  let misses = 0
   let issue: () => Promise<unknown>
   if (request.operation === 'write') {
     const write = target.writer(request.level === 'strong' ? 'strong' : 'weak')
@@ -50,18 +49,12 @@ async function run(load: Load, request: RunRequest, emit: (event: unknown) => vo
     issue = () => write(keys[random.below(count)]!, values.at(writes++))
   } else {
     const read = target.reader(request.level)
-    const inspect = (value: unknown) => {
-      if (value === undefined) misses++
-    }
-    issue = () => read(keys[random.below(count)]!).then(inspect)
+    issue = () => read(keys[random.below(count)]!)
   }
   const { outstanding, warmUpMs, windowMs } = request
-  const onWindow = () => {
-    misses = 0
-    emit({ kind: 'window' })
-  }
+  const onWindow = () => emit({ kind: 'window' })
   const result = await runClosedLoop({ outstanding, warmUpMs, windowMs, issue, onWindow })
-  return { ...result, misses, rssBytes: process.memoryUsage.rss() }
+  return { ...result, rssBytes: process.memoryUsage.rss() }
 }
 
 async function check({ target, keys, values }: Load, request: CheckRequest): Promise<number> {

@@ -53,7 +53,5 @@ export interface WindowEvent {
 }
 
 export interface RunAnswer extends LoopResult {
-  /** Reads that found nothing; all keys were written before. */
-  readonly misses: number
   readonly rssBytes: number
 }

@@ -51,7 +51,7 @@ export async function measureRow(subject: Subject, row: Row, options: WindowOpti
     p50Us: answer.p50Us,
     p99Us: answer.p99Us,
     longestUs: answer.longestUs,
-    misses: answer.misses,
+    misses: operation === 'read' ? answer.empty : 0,
     drainMs,
     processes: [client, ...used],
   }
