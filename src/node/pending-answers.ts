@@ -33,6 +33,12 @@ export interface PendingRun {
 export class PendingAnswers {
   #items: PendingRun[] = []
   #first = 0
+  #count = 0
+
+  /** Writes in all items. */
+  get count(): number {
+    return this.#count
+  }
 
   get isEmpty(): boolean {
     return this.#first === this.#items.length
@@ -45,6 +51,7 @@ export class PendingAnswers {
 
   push(run: PendingRun): void {
     this.#items.push(run)
+    this.#count += run.count
   }
 
   /** The oldest item that waits for nothing above `index`. */
@@ -52,6 +59,7 @@ export class PendingAnswers {
     const item = this.#items[this.#first]
     if (item === undefined || item.lastIndex > index) return undefined
     this.#first += 1
+    this.#count -= item.count
     if (this.#first > 1_024 && this.#first * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#first)
       this.#first = 0
@@ -64,6 +72,7 @@ export class PendingAnswers {
     const items = this.#items.slice(this.#first)
     this.#items = []
     this.#first = 0
+    this.#count = 0
     return items
   }
 }

@@ -41,6 +41,11 @@ export class WriteAnswers {
     queue.push(run.lastIndex < queue.lastIndex ? { ...run, lastIndex: queue.lastIndex } : run)
   }
 
+  /** Writes that wait to be acknowledged. */
+  get waitingCount(): number {
+    return this.#strong.count + this.#weak.count
+  }
+
   /** What the log says of a request that it holds at `index` already. */
   repeat(id: number, index: number): SingleAnswer {
     const record = this.#options.log.recordAt(index)!

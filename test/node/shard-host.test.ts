@@ -30,16 +30,16 @@ test('a strong write is answered when every member has synced it, a weak one whe
 test('writes of one turn become one record and one answer for each session', async t => {
   const shard = new MemoryShard(['a', 'b'])
   const [one, two] = [new TestSink('1'), new TestSink('2')]
-  const many = Array.from({ length: 100 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
+  const many = Array.from({ length: 50 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
   shard.head.host.handleFrame(writes(1, 'strong', many), one)
   shard.head.host.handleFrame(writes(1, 'strong', many), two)
   await turn()
   const log = shard.head.store.log(0)
-  t.is(log.recordAt(2)!.count, 200)
+  t.is(log.recordAt(2)!.count, 100)
   shard.settle()
   t.deepEqual(one.kinds, [ResponseKind.WRITES_DONE])
-  t.is(two.of(100).index, 201)
-  t.is(log.recordAt(200)!.entry(198).previous % 8_192, 98, 'previous-links point into the same record')
+  t.is(two.of(50).index, 101)
+  t.is(log.recordAt(100)!.entry(98).previous % 8_192, 48, 'previous-links point into the same record')
 })
 
 test('a repeated request is answered with the original result and not done again', async t => {
@@ -289,4 +289,45 @@ test('a watcher hears at once where it stands, and then every committed entry on
   )
   ending.abort()
   t.true((await watch.next()).done)
+})
+
+test('a convoy of writes is broken into several records, in order, each answered as it commits', async t => {
+  const shard = new MemoryShard(['a', 'b'])
+  const sink = new TestSink()
+  const many = Array.from({ length: 1_200 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
+  shard.head.host.handleFrame(writes(1, 'strong', many), sink)
+  const log = shard.head.store.log(0)
+  while (log.lastIndex < 1_201) await turn()
+  const sizes: number[] = []
+  for (let index = 2; index <= log.lastIndex; index += log.recordAt(index)!.count) {
+    sizes.push(log.recordAt(index)!.count)
+  }
+  t.true(sizes.length >= 3, `records of ${sizes}`)
+  t.true(Math.max(...sizes) <= 400)
+  shard.settle()
+  for (let id = 1; id <= 1_200; id += 1) t.is(sink.of(id).index, id + 1)
+})
+
+test('when the epoch ends between two records of a frame, the rest of it is refused', async t => {
+  const shard = new MemoryShard(['a', 'b'])
+  const sink = new TestSink()
+  const many = Array.from({ length: 600 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
+  shard.head.host.handleFrame(writes(1, 'strong', many), sink)
+  await turn()
+  const stamp = { lamport: 0, wallMs: 0 }
+  const body = { $case: 'seal', value: {} } as const
+  shard.head.driver.message({
+    from: 'coordinator',
+    incarnation: 1,
+    clusterId: '',
+    stamp,
+    shard: 0,
+    epoch: 2,
+    body,
+  })
+  await turn()
+  await turn()
+  t.is(sink.of(1).outcome, 'unknown', 'what was appended may live on')
+  t.is(sink.of(600).outcome, 'failed', 'what was not is certainly not done')
+  t.is(sink.outcomes.length, 600)
 })
