@@ -21,7 +21,7 @@ interface Node {
  */
 export class RecordCache {
   readonly #capacityBytes: number
-  #queue: Node[] = []
+  #queue: (Node | undefined)[] = []
   #queueAt = 0
   #sizeBytes = 0
 
@@ -53,6 +53,8 @@ export class RecordCache {
 
   #evictOne(): void {
     const node = this.#queue[this.#queueAt]!
+    // The queue is shortened now and then only: until then the slot must not keep the record alive.
+    this.#queue[this.#queueAt] = undefined
     this.#queueAt++
     if (node.used && !node.gone) {
       node.used = false

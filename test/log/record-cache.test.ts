@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { RecordCache } from '../../src/log/record-cache.js'
 import { LogRecord } from '../../src/log/record-codec.js'
@@ -69,4 +71,20 @@ test('logs share the bytes but not the records', t => {
   two.add(records[2]!)
   two.add(records[3]!)
   t.is(one.get(1), undefined)
+})
+
+test('what was evicted is not kept alive', async t => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const shard = new RecordCache(30_000).shard()
+  const references = records.map(({ bytes }) => {
+    const record = LogRecord.decode(Buffer.from(bytes))
+    shard.add(record)
+    return new WeakRef(record)
+  })
+  // A WeakRef holds its target until the turn in which it was made is over.
+  await new Promise(resolve => setImmediate(resolve))
+  collect()
+  const alive = references.filter(reference => reference.deref() !== undefined)
+  t.true(alive.length > 5 && alive.length < 25, `${alive.length} of ${records.length} are alive`)
 })
