@@ -57,7 +57,7 @@ export class KeyScratch {
 export function checkValue(value: string | Uint8Array): void {
   // A UTF-16 unit is at most three bytes, so most strings need no count.
   if (typeof value === 'string' && value.length * UTF8_BYTES_PER_UNIT_MAX <= Limits.valueSizeBytesMax) return
-  const size = Buffer.byteLength(value)
+  const size = typeof value === 'string' ? Buffer.byteLength(value) : value.length
   if (size <= Limits.valueSizeBytesMax) return
   throw new VarveError(
     'INVALID_ARGUMENT',

@@ -113,13 +113,18 @@ export class GroupCommit {
     return batch
   }
 
+  /** Starts the batch now instead of at the end of this turn's own code. Nothing when one is in flight. */
+  start(): void {
+    if (!this.#next.isEmpty && this.#inFlight === undefined && this.#poisoned === undefined) void this.#run()
+  }
+
   /** At the end of this turn's own code, before any other event: what one turn wrote travels together, at once. */
   #schedule(): void {
     if (this.#scheduled || this.#inFlight !== undefined) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      if (this.#inFlight === undefined && this.#poisoned === undefined) void this.#run()
+      this.start()
     })
   }
 

@@ -35,6 +35,10 @@ export class LevelLogDisk implements LogDisk {
     if (record !== undefined) this.#cache.pin(record)
   }
 
+  startSync(): void {
+    this.#commit.start()
+  }
+
   cached(firstIndex: number): LogRecord | undefined {
     return this.#cache.get(firstIndex)
   }

@@ -52,6 +52,12 @@ export interface Log {
   append(record: LogRecord): void
 
   /**
+   * Starts to make durable what was written, unless a batch is in flight. It starts by itself at the end of this turn's
+   * own code; whoever has more to do in this turn calls this, so that the disk works meanwhile.
+   */
+  startSync(): void
+
+  /**
    * Persists that this replica refuses everything below `epoch` from now on. The current one again: nothing happens.
    * @throws LogError LOG_GAP when it is lower than the current one, LOG_POISONED
    */

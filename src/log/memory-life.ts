@@ -128,6 +128,7 @@ export class MemoryLife {
         if (write.record !== undefined && write.put) disk.take(write.record)
         life.enqueue({ log: write })
       },
+      startSync: () => {},
       cached: () => undefined,
       read: (epoch, firstIndex) => disk.get(epoch, firstIndex),
       readMany: async (epochs, firstIndexes) => firstIndexes.map((index, i) => disk.get(epochs[i]!, index)),

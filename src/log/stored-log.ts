@@ -25,6 +25,8 @@ export interface LogDisk {
   readonly poisoned: LogError | undefined
   /** Takes a write for the next batch. Its record can be read from then on. */
   write(write: LogWrite): void
+  /** Starts a batch now with what was written, unless one is in flight. */
+  startSync(): void
   /** A record of this log that is at hand without looking at the disk. */
   cached(firstIndex: number): LogRecord | undefined
   /** A record of this log. @throws LogError LOG_DAMAGED, LOG_IO */
@@ -134,6 +136,10 @@ export class StoredLog implements Log {
     this.#lastWallMs = record.wallMs
     if (record.commitIndex > this.#commitIndexHint) this.#commitIndexHint = record.commitIndex
     this.#write(record, put, isFirst || tableChanged)
+  }
+
+  startSync(): void {
+    this.#disk.startSync()
   }
 
   adoptEpoch(epoch: number): void {

@@ -26,8 +26,8 @@ export const WAITING_FRAMES_MAX = 65_536
 
 /** A record takes at most this share of the writes outstanding ... */
 const CONVOY_SHARE = 1 / 3
-/** ... but so many in any case: smaller ones cost more than they gain. */
-const CONVOY_ENTRIES_MIN = 128
+/** ... but so many in any case: each record costs some ms of CPU over all replicas, however small it is. */
+const CONVOY_ENTRIES_MIN = 512
 
 export interface HeadPipelineOptions {
   readonly ordinal: number

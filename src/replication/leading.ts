@@ -84,7 +84,5 @@ export class Leading {
     const held = this.#heldByAll()
     if (held === undefined) return
     this.#context.commitTo(held)
-    const { log, downstreams, commitIndex } = this.#context
-    if (commitIndex === log.lastIndex) downstreams.tellCommit(commitIndex)
   }
 }

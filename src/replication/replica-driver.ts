@@ -203,6 +203,8 @@ export class ReplicaDriver {
   #append(record: LogRecord): void {
     const { log, clock } = this.#options
     log.append(record)
+    // There is more to do in this turn, forwarding and applying: the disk need not wait for it.
+    log.startSync()
     clock.observe(record.lastLamport)
     clock.observeWall(record.wallMs)
     this.#countWrite()

@@ -141,6 +141,8 @@ export class Replica {
     this.#ticks += 1
     this.#reads.tick()
     this.#downstreams.tick(this.#commitIndex)
+    // The next record carries the news; only where none comes is it worth a message, and that can wait for a tick.
+    this.#downstreams.tellCommit(this.#commitIndex)
     this.#following?.tick()
     if (this.#ticks % REPEAT_AFTER_TICKS === 0) this.#repeat()
     return this.#takeEffects()

@@ -69,6 +69,23 @@ test('the first write starts a batch in its own turn; all that comes meanwhile i
   t.is(disk.inFlight, 0)
 })
 
+test('a batch starts at once when asked to, and never beside another', async t => {
+  const disk = new SlowDisk()
+  disk.commit.start()
+  t.is(disk.inFlight, 0, 'there is nothing to write')
+  disk.put('a')
+  disk.commit.start()
+  t.is(disk.inFlight, 1)
+  disk.put('b')
+  disk.commit.start()
+  await Promise.resolve()
+  t.is(disk.inFlight, 1)
+  await disk.synced()
+  t.deepEqual(disk.keys, [['a'], ['b']])
+  await disk.synced()
+  t.is(disk.inFlight, 0)
+})
+
 test('settled waits for what was handed over before, and for nothing else', async t => {
   const disk = new SlowDisk()
   await disk.commit.settled()

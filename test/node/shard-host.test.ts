@@ -294,24 +294,24 @@ test('a watcher hears at once where it stands, and then every committed entry on
 test('a convoy of writes is broken into several records, in order, each answered as it commits', async t => {
   const shard = new MemoryShard(['a', 'b'])
   const sink = new TestSink()
-  const many = Array.from({ length: 1_200 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
+  const many = Array.from({ length: 3_000 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
   shard.head.host.handleFrame(writes(1, 'strong', many), sink)
   const log = shard.head.store.log(0)
-  while (log.lastIndex < 1_201) await turn()
+  while (log.lastIndex < 3_001) await turn()
   const sizes: number[] = []
   for (let index = 2; index <= log.lastIndex; index += log.recordAt(index)!.count) {
     sizes.push(log.recordAt(index)!.count)
   }
   t.true(sizes.length >= 3, `records of ${sizes}`)
-  t.true(Math.max(...sizes) <= 400)
+  t.true(Math.max(...sizes) <= 1_000)
   shard.settle()
-  for (let id = 1; id <= 1_200; id += 1) t.is(sink.of(id).index, id + 1)
+  for (let id = 1; id <= 3_000; id += 1) t.is(sink.of(id).index, id + 1)
 })
 
 test('when the epoch ends between two records of a frame, the rest of it is refused', async t => {
   const shard = new MemoryShard(['a', 'b'])
   const sink = new TestSink()
-  const many = Array.from({ length: 600 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
+  const many = Array.from({ length: 2_000 }, (_, at) => ({ key: `k${at}`, value: 'v' }))
   shard.head.host.handleFrame(writes(1, 'strong', many), sink)
   await turn()
   const stamp = { lamport: 0, wallMs: 0 }
@@ -328,6 +328,6 @@ test('when the epoch ends between two records of a frame, the rest of it is refu
   await turn()
   await turn()
   t.is(sink.of(1).outcome, 'unknown', 'what was appended may live on')
-  t.is(sink.of(600).outcome, 'failed', 'what was not is certainly not done')
-  t.is(sink.outcomes.length, 600)
+  t.is(sink.of(2_000).outcome, 'failed', 'what was not is certainly not done')
+  t.is(sink.outcomes.length, 2_000)
 })
