@@ -18,7 +18,7 @@ import { type WatchBatch, Watches, type WatchOptions } from './watch.js'
 
 export interface ShardProjectionOptions {
   readonly log: Log
-  /** Values read lately are kept in so many bytes; 0 for none. Default 16 MiB, allocated at the first read. */
+  /** Values read lately are kept in so many bytes; 0 for none. Default 64 MiB, allocated at the first read, touched as it fills. */
   readonly valueCacheSizeBytes?: number
   /** The same on all replicas of a cluster. */
   readonly requestLimits?: Partial<RequestTableLimits>
@@ -33,7 +33,7 @@ export interface CommittedState {
   readonly requests: CommittedRequests
 }
 
-const VALUE_CACHE_SIZE_BYTES = 16_777_216
+const VALUE_CACHE_SIZE_BYTES = 67_108_864
 
 export class ShardProjection {
   readonly log: Log
