@@ -18,7 +18,7 @@ import { type WatchBatch, Watches, type WatchOptions } from './watch.js'
 
 export interface ShardProjectionOptions {
   readonly log: Log
-  /** Values read lately are kept in so many bytes; 0 for none. Default 64 MiB, allocated at the first read, touched as it fills. */
+  /** Values read lately are kept in so many bytes; 0 for none. Default 64 MiB, made at the first read, touched as it fills. */
   readonly valueCacheSizeBytes?: number
   /** The same on all replicas of a cluster. */
   readonly requestLimits?: Partial<RequestTableLimits>
