@@ -26,9 +26,13 @@ export interface WalDamage {
 
 /**
  * Checks all write-ahead files of a database folder. Nothing is changed; a folder that is not there is fine.
+ * `advice` ends the message: what to do about damage.
  * @throws LogError LOG_DAMAGED naming file and offset; LOG_IO
  */
-export async function checkWriteAheadFiles(dir: string): Promise<void> {
+export async function checkWriteAheadFiles(
+  dir: string,
+  advice = 'rename the data folder and join anew',
+): Promise<void> {
   const names = await readdir(dir).catch(error => {
     if (error.code === 'ENOENT') return []
     throw new LogError('LOG_IO', `cannot read the data folder ${dir}: ${error.message}`, { cause: error })
@@ -43,7 +47,6 @@ export async function checkWriteAheadFiles(dir: string): Promise<void> {
     const damage = findWalDamage(bytes)
     if (damage === undefined) continue
     const where = `damaged at offset ${damage.damagedAt}, with good data from offset ${damage.goodAgainAt} on`
-    const advice = 'rename the data folder and join anew'
     throw new LogError('LOG_DAMAGED', `write-ahead file ${path} is ${where}: ${advice}`)
   }
 }

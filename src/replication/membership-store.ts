@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { Level } from 'level'
 import { z } from 'zod'
+import { checkWriteAheadFiles } from '../log/wal-check.js'
 import type { Membership, MembershipStore, StoredMembership } from './membership.js'
 
 /** Format of the stored values. A store of a newer one is refused. */
@@ -40,6 +41,8 @@ const membershipSchema = z.looseObject({
 
 /** Opens or creates the store under `dir`. Rejects with a one-line error when it is locked, newer or damaged. */
 export async function openMembershipStore(dir: string): Promise<MembershipStore> {
+  // LevelDB would drop a damaged write from the middle without a word, and an older membership would count again.
+  await checkWriteAheadFiles(dir, 'restore the folder from a copy')
   const level = new Level<string, string>(dir, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
   try {
     await level.open()

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -123,4 +123,23 @@ test('a damaged store is refused in one line that names it', async t => {
       t.notRegex(error?.message ?? '', /\n/)
     }
   }
+})
+
+test('a flipped bit in the middle of what was written is found, and no older value counts in its place', async t => {
+  const dir = await folder(t)
+  const store = await openMembershipStore(dir)
+  for (let revision = 0; revision < 3; revision += 1) {
+    t.is(await store.write(0, revision, membership(revision + 1)), revision + 1)
+  }
+  await store.close()
+  const [log] = (await readdir(dir)).filter(name => name.endsWith('.log'))
+  const file = join(dir, log!)
+  const bytes = await readFile(file)
+  bytes[bytes.indexOf('"reservedEpoch":2')]! ^= 1
+  await writeFile(file, bytes)
+  const error = await t.throwsAsync(openMembershipStore(dir))
+  t.regex(
+    error?.message ?? '',
+    /write-ahead file .* is damaged at offset \d+.*restore the folder from a copy/,
+  )
 })
