@@ -2,19 +2,18 @@
  * The coordinator's process: its state machine and store, and a host without replicas, so that every request sent to
  * it is passed on to a node.
  */
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import type { NodeStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type { NodeStatus } from '../generated/varve/v1/cluster.js'
 import type { Envelope } from '../generated/varve/v1/replication.js'
 import type { Logger } from '../log/logger.js'
-import { StampClock } from '../log/stamp.js'
 import { CoordinatorDriver } from '../replication/coordinator-driver.js'
 import type { ListedShard, MembershipStore } from '../replication/membership.js'
 import { openMembershipStore } from '../replication/membership-store.js'
 import type { Transport } from '../replication/transport.js'
+import { HostBase } from './host-base.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
-import { ShardMapHolder } from './shard-map-holder.js'
 
 /** A node that was silent for so long counts as gone, ms. */
 export const HEARTBEAT_TIMEOUT_MS = 1_000
@@ -30,15 +29,12 @@ export interface CoordinatorNodeOptions {
   readonly onFatal: (message: string) => void
 }
 
-export class CoordinatorNode implements NodeHost {
+export class CoordinatorNode extends HostBase implements NodeHost {
   readonly address: string
   readonly clusterId: string
-  readonly incarnation = randomInt(1, 2 ** 47)
   readonly transport: Transport
   readonly #options: CoordinatorNodeOptions
   readonly #store: MembershipStore
-  readonly #clock = new StampClock(Date.now)
-  readonly #map = new ShardMapHolder()
   readonly #driver: CoordinatorDriver
   #isStopped = false
 
@@ -48,6 +44,7 @@ export class CoordinatorNode implements NodeHost {
   }
 
   private constructor(options: CoordinatorNodeOptions, store: MembershipStore) {
+    super()
     this.#options = options
     this.#store = store
     this.address = options.address
@@ -62,11 +59,11 @@ export class CoordinatorNode implements NodeHost {
       firstRevision: Date.now(),
       newLogId: () => randomBytes(16).toString('hex'),
       store,
-      clock: this.#clock,
+      clock: this.clock,
       transport: this.transport,
       logger: options.logger,
       nowMs: () => performance.now(),
-      onMap: map => this.#map.set(map),
+      onMap: map => this.map.set(map),
       onAlarm: message => this.#fatal(message),
     })
   }
@@ -86,25 +83,6 @@ export class CoordinatorNode implements NodeHost {
     return undefined
   }
 
-  shardMap(): ShardMap | undefined {
-    return this.#map.current
-  }
-
-  onShardMap(listener: (map: ShardMap) => void): () => void {
-    return this.#map.watch(listener)
-  }
-
-  newClientId(): Buffer {
-    const id = randomBytes(16)
-    id.writeBigUInt64BE(BigInt(this.#clock.tick()), 0)
-    return id
-  }
-
-  observe(lamport: number): number {
-    this.#clock.observe(lamport)
-    return this.#clock.lamport
-  }
-
   status(): NodeStatus {
     return processStatus(this, 'coordinator', this.#options.version, this.#options.dataDir)
   }
@@ -118,7 +96,7 @@ export class CoordinatorNode implements NodeHost {
       this.#driver.introduce(from)
       return
     }
-    this.#clock.observe(envelope.stamp?.lamport ?? 0)
+    this.clock.observe(envelope.stamp?.lamport ?? 0)
     this.#driver.message(envelope)
   }
 

@@ -2,23 +2,21 @@
  * A node: one log store, and for each shard that it holds a replica with its projection, all stepped by this process.
  * Opening verifies the logs and rebuilds the projections; the coordinator then seals, configures and activates.
  */
-import { randomBytes, randomInt } from 'node:crypto'
-import type { NodeStatus, ShardMap } from '../generated/varve/v1/cluster.js'
+import type { NodeStatus } from '../generated/varve/v1/cluster.js'
 import type { Envelope } from '../generated/varve/v1/replication.js'
 import { LevelLogStore } from '../log/level-log.js'
 import type { LogStore } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
-import { StampClock } from '../log/stamp.js'
 import { newestCheckpointIndex, openProjection } from '../projection/checkpoint.js'
 import { ReplicaDriver } from '../replication/replica-driver.js'
 import type { Transport } from '../replication/transport.js'
 import { Checkpointer } from './checkpointer.js'
 import { DiskSpace } from './disk-space.js'
+import { HostBase } from './host-base.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
 import { Registration } from './registration.js'
 import { ReplicaHost } from './shard-host.js'
-import { ShardMapHolder } from './shard-map-holder.js'
 
 /** Time between two ticks of the replicas' state machines, ms. */
 export const REPLICA_TICK_MS = 50
@@ -45,14 +43,11 @@ export interface StorageNodeOptions {
   readonly onFatal: (message: string) => void
 }
 
-export class StorageNode implements NodeHost {
+export class StorageNode extends HostBase implements NodeHost {
   readonly address: string
-  readonly incarnation = randomInt(1, 2 ** 47)
   readonly transport: Transport
   readonly #options: StorageNodeOptions
   readonly #store: LogStore
-  readonly #clock = new StampClock(Date.now)
-  readonly #map = new ShardMapHolder()
   readonly #replicas = new Map<number, ReplicaHost>()
   readonly #drivers = new Map<number, ReplicaDriver>()
   readonly #registration: Registration
@@ -77,6 +72,7 @@ export class StorageNode implements NodeHost {
   }
 
   private constructor(options: StorageNodeOptions, store: LogStore) {
+    super()
     this.#options = options
     this.#store = store
     this.address = options.address
@@ -87,11 +83,11 @@ export class StorageNode implements NodeHost {
       coordinator: options.coordinator,
       version: options.version,
       transport: this.transport,
-      clock: this.#clock,
+      clock: this.clock,
       clusterId: () => this.clusterId,
       summaries: () => [...this.#replicas.values()].map(replica => replica.summary()),
       heartbeats: () => [...this.#replicas.values()].map(replica => replica.heartbeat()),
-      onMap: map => this.#map.set(map),
+      onMap: map => this.map.set(map),
     })
     this.#disk = new DiskSpace(options.dataDir, options.logger)
     this.#checkpointer = new Checkpointer(store.blobs, options.logger)
@@ -122,25 +118,6 @@ export class StorageNode implements NodeHost {
     return this.#replicas.get(ordinal)
   }
 
-  shardMap(): ShardMap | undefined {
-    return this.#map.current
-  }
-
-  onShardMap(listener: (map: ShardMap) => void): () => void {
-    return this.#map.watch(listener)
-  }
-
-  newClientId(): Buffer {
-    const id = randomBytes(16)
-    id.writeBigUInt64BE(BigInt(this.#clock.tick()), 0)
-    return id
-  }
-
-  observe(lamport: number): number {
-    this.#clock.observe(lamport)
-    return this.#clock.lamport
-  }
-
   status(): NodeStatus {
     return {
       ...processStatus(this, 'node', this.#options.version, this.#options.dataDir),
@@ -160,7 +137,7 @@ export class StorageNode implements NodeHost {
       coordinator,
       log,
       projector: projection,
-      clock: this.#clock,
+      clock: this.clock,
       transport: this.transport,
       logger,
       clusterId: () => this.clusterId,
@@ -175,18 +152,18 @@ export class StorageNode implements NodeHost {
       log,
       projection,
       driver,
-      clock: this.#clock,
-      defaultConsistency: () => this.#map.current?.defaultConsistency ?? 'strong',
+      clock: this.clock,
+      defaultConsistency: () => this.map.current?.defaultConsistency ?? 'strong',
       diskRefusal: () => this.#disk.refusal,
       oldestUnsyncedMs: () => this.#store.oldestUnsyncedMs,
-      headHint: () => this.#map.current?.shards[ordinal]?.head ?? '',
+      headHint: () => this.map.current?.shards[ordinal]?.head ?? '',
     })
     this.#replicas.set(ordinal, replica)
   }
 
   #message(envelope: Envelope): void {
     if (!this.#isOfThisCluster(envelope)) return
-    this.#clock.observe(envelope.stamp?.lamport ?? 0)
+    this.clock.observe(envelope.stamp?.lamport ?? 0)
     if (envelope.from === this.#options.coordinator && this.#registration.message(envelope)) return
     this.#drivers.get(envelope.shard)?.message(envelope)
   }
