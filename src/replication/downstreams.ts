@@ -105,6 +105,10 @@ export class Downstreams {
     }
   }
 
+  dropped(address: string): void {
+    this.#children.get(address)?.dropped()
+  }
+
   linkDown(address: string): void {
     this.#children.get(address)?.rewind()
   }

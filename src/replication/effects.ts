@@ -43,3 +43,5 @@ export type ReplicaEvent =
   | { readonly type: 'read'; readonly ticket: number }
   /** The link to `address` broke: what was in flight to it may be lost. */
   | { readonly type: 'linkDown'; readonly address: string }
+  /** The transport did not take a record that was sent to `address`. */
+  | { readonly type: 'dropped'; readonly address: string }

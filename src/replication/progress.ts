@@ -29,6 +29,9 @@ export class Progress {
   #inFlight: { lastIndex: number; sizeBytes: number }[] = []
   #inFlightBytes = 0
   #idleTicks = 0
+  /** Ticks for which nothing is sent, and for how many the next pause will last. */
+  #pauseTicks = 0
+  #pauseNext = 1
 
   constructor(address: string, incarnation: number) {
     this.address = address
@@ -40,12 +43,13 @@ export class Progress {
     this.streaming = true
     this.receivedIndex = Math.max(this.receivedIndex, index)
     this.parkedFollow = undefined
+    this.#resume()
     this.#rewindTo(this.receivedIndex + 1)
   }
 
   /** True while one more record may be sent. */
   get hasRoom(): boolean {
-    return this.streaming && this.#inFlightBytes < WINDOW_SIZE_BYTES
+    return this.streaming && this.#pauseTicks === 0 && this.#inFlightBytes < WINDOW_SIZE_BYTES
   }
 
   sent(record: LogRecord): void {
@@ -59,6 +63,7 @@ export class Progress {
     if (receivedIndex > this.receivedIndex) {
       this.receivedIndex = receivedIndex
       this.#idleTicks = 0
+      this.#resume()
       this.#arrived()
     }
     if (subtreeIndex !== undefined) {
@@ -71,13 +76,30 @@ export class Progress {
     if (this.streaming) this.#rewindTo(this.receivedIndex + 1)
   }
 
+  /**
+   * The transport did not take what was sent: the link is down, or its queue is full. Sends it again after a pause that
+   * doubles from time to time up to RESEND_AFTER_TICKS: a whole window at each tick would be work for nothing.
+   */
+  dropped(): void {
+    if (this.#pauseTicks > 0) return
+    this.#pauseTicks = this.#pauseNext
+    this.#pauseNext = Math.min(RESEND_AFTER_TICKS, this.#pauseNext * 2)
+    this.rewind()
+  }
+
   /** True when what is in flight must be sent again (it was rewound). */
   tick(): boolean {
+    if (this.#pauseTicks > 0) this.#pauseTicks -= 1
     if (!this.streaming || this.#inFlight.length === 0) return false
     this.#idleTicks += 1
     if (this.#idleTicks < RESEND_AFTER_TICKS) return false
     this.rewind()
     return true
+  }
+
+  #resume(): void {
+    this.#pauseTicks = 0
+    this.#pauseNext = 1
   }
 
   #rewindTo(index: number): void {

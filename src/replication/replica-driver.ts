@@ -188,7 +188,7 @@ export class ReplicaDriver {
 
   #send({ to, epoch, body }: Extract<Effect, { type: 'send' }>): void {
     const { address, incarnation, clock, transport, shard, clusterId } = this.#options
-    transport.send(to, {
+    const isTaken = transport.send(to, {
       from: address,
       incarnation,
       clusterId: clusterId(),
@@ -197,6 +197,8 @@ export class ReplicaDriver {
       epoch,
       body,
     })
+    // Everything else is repeated by ticks. This step has no effects, so it may stand within another.
+    if (!isTaken && body.$case === 'record') this.#step({ type: 'dropped', address: to })
   }
 
   /** The log takes the record, and the clock what it says (I7). */

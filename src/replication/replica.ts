@@ -129,6 +129,9 @@ export class Replica {
       case 'read':
         this.#reads.read(event.ticket)
         break
+      case 'dropped':
+        this.#downstreams.dropped(event.address)
+        break
       case 'linkDown':
         this.#downstreams.linkDown(event.address)
         break

@@ -110,3 +110,24 @@ test('a report of more than was sent moves on behind it', t => {
   progress.report(6, 6)
   t.is(progress.nextIndex, 7)
 })
+
+test('what the transport did not take is sent again after a pause, and longer ones while it takes nothing', t => {
+  const progress = streaming()
+  const [first] = records(1)
+  const pauses: number[] = []
+  for (let round = 0; round < 8; round += 1) {
+    progress.sent(first!)
+    progress.dropped()
+    progress.dropped()
+    t.is(progress.nextIndex, 1)
+    let ticks = 0
+    for (; !progress.hasRoom; ticks += 1) progress.tick()
+    pauses.push(ticks)
+  }
+  t.deepEqual(pauses, [1, 2, 4, 8, 16, 20, 20, RESEND_AFTER_TICKS])
+  progress.sent(first!)
+  progress.report(3, 3)
+  progress.dropped()
+  progress.tick()
+  t.true(progress.hasRoom, 'what arrives ends the long pauses')
+})
