@@ -93,3 +93,17 @@ test('bytes that are no record are as good as lost: the follower asks anew', t =
   cluster.settle()
   t.true(events.some(({ type }) => type === 'acknowledged'))
 })
+
+test('a record that the transport did not take comes again by itself, without a broken link', t => {
+  const { cluster, a, b } = openCluster()
+  cluster.network.unreachable.add('b')
+  a.write([['x', '1']], 'strong')
+  a.sync()
+  cluster.network.unreachable.clear()
+  cluster.deliverAll()
+  t.is(b.log.lastIndex, 1)
+  a.driver!.tick()
+  cluster.settle()
+  t.is(b.log.lastIndex, 2)
+  t.is(a.driver!.replica.commitIndex, 2)
+})

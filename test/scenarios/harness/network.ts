@@ -25,6 +25,8 @@ export class Network {
   readonly #onSend: (message: Message) => void
   /** Processes that nobody reaches and that reach nobody: their messages wait. */
   readonly isolated = new Set<string>()
+  /** Addresses to which no transport takes anything. */
+  readonly unreachable = new Set<string>()
 
   constructor(onSend: (message: Message) => void = () => {}) {
     this.#onSend = onSend
@@ -51,7 +53,7 @@ export class Network {
     this.#endpoints.set(address, endpoint)
     return {
       send: (to, envelope) => {
-        if (this.#endpoints.get(address) !== endpoint) return false
+        if (this.#endpoints.get(address) !== endpoint || this.unreachable.has(to)) return false
         this.post(to, envelope)
         return true
       },
