@@ -47,26 +47,22 @@ interface Fault {
   readonly message: string
 }
 
+/** A frame that was checked, and how far it is carried out: its reader stands before the write `nextId`. */
 interface WaitingFrame {
-  readonly frame: Buffer
+  readonly reader: WriteFrameReader
   readonly sink: ReplySink
-  readonly count: number
+  nextId: number
 }
 
 export class HeadPipeline {
   readonly #options: HeadPipelineOptions
   readonly #tentative = new TentativeBytes()
   readonly #record: OpenRecord
-  /** Checks what is taken in. */
-  readonly #checker = new WriteFrameReader()
-  /** Stands in the frame under way. */
-  readonly #reader = new WriteFrameReader()
   #waiting: WaitingFrame[] = []
   #waitingWrites = 0
-  /** The frame that the last record left unfinished, and the id of its next write. */
-  #unfinished: WaitingFrame | undefined
-  #nextId = 0
   #isScheduled = false
+  /** Of the frame under way. */
+  #reader!: WriteFrameReader
   #sink!: ReplySink
 
   constructor(options: HeadPipelineOptions) {
@@ -79,13 +75,15 @@ export class HeadPipeline {
    * Throws `VarveError` INVALID_ARGUMENT for one that cannot be read.
    */
   submit(frame: Buffer, sink: ReplySink): void {
-    const { observedLamport, firstId, count } = this.#check(frame)
+    const reader = new WriteFrameReader()
+    reader.reset(frame)
+    const { observedLamport, firstId, count } = reader
     this.#options.clock.observe(observedLamport)
     if (this.#waiting.length >= WAITING_FRAMES_MAX) {
       const fault: Fault = { code: 'RESOURCE_EXHAUSTED', message: 'too many frames wait' }
       return this.#fail(sink, firstId, count, fault)
     }
-    this.#waiting.push({ frame, sink, count })
+    this.#waiting.push({ reader, sink, nextId: firstId })
     this.#waitingWrites += count
     this.#schedule()
   }
@@ -93,11 +91,6 @@ export class HeadPipeline {
   /** All up to `index` is committed. */
   onCommit(index: number): void {
     this.#tentative.release(index)
-  }
-
-  #check(frame: Buffer): WriteFrameReader {
-    this.#checker.reset(frame)
-    return this.#checker
   }
 
   #schedule(): void {
@@ -114,51 +107,41 @@ export class HeadPipeline {
     const outstanding = this.#waitingWrites + this.#options.answers.waitingCount
     const entriesMax = Math.max(CONVOY_ENTRIES_MIN, Math.ceil(outstanding * CONVOY_SHARE))
     let done = 0
-    while (this.#record.count < entriesMax) {
-      if (this.#unfinished !== undefined) this.#continueFrame(this.#unfinished, entriesMax)
-      else if (done < this.#waiting.length) {
-        this.#beginFrame(this.#waiting[done]!, entriesMax)
-        done += 1
-      } else break
+    while (this.#record.count < entriesMax && done < this.#waiting.length) {
+      if (this.#carryOut(this.#waiting[done]!, entriesMax)) done += 1
     }
     if (done > 0) this.#waiting = this.#waiting.slice(done)
     this.#record.close()
     // Repeated requests wait for what may have happened long ago.
     this.#options.answers.release()
-    if (this.#waiting.length > 0 || this.#unfinished !== undefined) this.#schedule()
+    if (this.#waiting.length > 0) this.#schedule()
   }
 
-  #beginFrame(waiting: WaitingFrame, entriesMax: number): void {
-    this.#reader.reset(waiting.frame)
-    this.#nextId = this.#reader.firstId
-    this.#continueFrame(waiting, entriesMax)
-  }
-
-  /** Carries out the frame that the reader stands in, until it or the record's share ends. */
-  #continueFrame(waiting: WaitingFrame, entriesMax: number): void {
-    const { sink, count } = waiting
-    const reader = this.#reader
-    const endId = reader.firstId + count
-    this.#unfinished = undefined
-    this.#sink = sink
+  /** Carries out the frame until it or the record's share ends. True when nothing of it is left to do. */
+  #carryOut(waiting: WaitingFrame, entriesMax: number): boolean {
+    const { sink, reader } = waiting
+    const { firstId, count } = reader
+    const endId = firstId + count
+    const beginId = waiting.nextId
     const strong = reader.consistency === 1
     const refusal = sink.closed ? undefined : this.#refusal(strong)
-    if (refusal !== undefined) this.#fail(sink, this.#nextId, endId - this.#nextId, refusal)
+    if (refusal !== undefined) this.#fail(sink, beginId, endId - beginId, refusal)
     if (sink.closed || refusal !== undefined) {
-      this.#waitingWrites -= endId - this.#nextId
-      return
+      this.#waitingWrites -= endId - beginId
+      return true
     }
-    const firstId = this.#nextId
+    this.#sink = sink
+    this.#reader = reader
     this.#record.serve(sink, strong)
     while (this.#record.count < entriesMax && reader.next()) {
       if ((reader.flags & WriteFlag.BATCH_CONTINUES) === 0) {
-        this.#single(this.#nextId)
-        this.#nextId += 1
-      } else this.#nextId += this.#batch(this.#nextId)
+        this.#single(waiting.nextId)
+        waiting.nextId += 1
+      } else waiting.nextId += this.#batch(waiting.nextId)
     }
     this.#record.closeRun()
-    this.#waitingWrites -= this.#nextId - firstId
-    if (this.#nextId < endId) this.#unfinished = waiting
+    this.#waitingWrites -= waiting.nextId - beginId
+    return waiting.nextId === endId
   }
 
   #refusal(strong: boolean): Fault | undefined {

@@ -45,7 +45,6 @@ interface Failure {
 
 export class ReadPath {
   readonly #options: ReadPathOptions
-  readonly #reader = new ReadFrameReader()
   readonly #results = new ReadResultsWriter()
   #gathering: Granted[] = []
   readonly #granted = new Map<number, Granted[]>()
@@ -58,15 +57,15 @@ export class ReadPath {
 
   /** Takes a READS frame. Throws `VarveError` INVALID_ARGUMENT for one that cannot be read. */
   submit(frame: Buffer, sink: ReplySink): void {
-    const reader = this.#reader
+    const reader = new ReadFrameReader()
     reader.reset(frame)
     this.#options.clock.observe(reader.observedLamport)
-    if (reader.consistency === FrameConsistency.STRONG) return this.#submitStrong(frame, sink)
+    if (reader.consistency === FrameConsistency.STRONG) return this.#submitStrong(reader, sink)
     if (reader.consistency === FrameConsistency.SESSION) {
       const failure = this.tokenFailure(reader.tokenIndex, reader.tokenEpoch)
       if (failure !== undefined) return this.#fail(sink, reader.firstId, reader.count, failure)
     }
-    this.#answer(sink, 'newest')
+    this.#answer(reader, sink, 'newest')
   }
 
   /** Why this replica cannot answer a session that has seen so much; undefined where it can. */
@@ -93,8 +92,8 @@ export class ReadPath {
     this.#settle(ticket, reason)
   }
 
-  #submitStrong(frame: Buffer, sink: ReplySink): void {
-    const { firstId, count } = this.#reader
+  #submitStrong(reader: ReadFrameReader, sink: ReplySink): void {
+    const { firstId, count } = reader
     if (this.#waitingCount >= WAITING_READ_FRAMES_MAX) {
       const message = 'too many strong reads wait'
       return this.#fail(sink, firstId, count, { code: 'RESOURCE_EXHAUSTED', message, retryable: true })
@@ -105,8 +104,7 @@ export class ReadPath {
         const message = `${this.#options.name}: ${refused}`
         return this.#fail(sink, firstId, count, { code: 'UNAVAILABLE', message, retryable: true })
       }
-      this.#reader.reset(frame)
-      this.#answer(sink, 'committed')
+      this.#answer(reader, sink, 'committed')
     })
   }
 
@@ -132,12 +130,11 @@ export class ReadPath {
   }
 
   /** Answers the frame that the reader stands at the beginning of. */
-  #answer(sink: ReplySink, view: 'newest' | 'committed'): void {
-    const reader = this.#reader
+  #answer(reader: ReadFrameReader, sink: ReplySink, view: 'newest' | 'committed'): void {
     this.#begin(reader.firstId, view)
     // A sink that was full closes: what its client would never read is not read here either.
     for (let id = reader.firstId; !sink.closed && reader.next(); id += 1) {
-      const failure = this.#addResult(view)
+      const failure = this.#addResult(reader, view)
       if (failure !== undefined) {
         this.#finish(sink)
         this.#fail(sink, id, 1, failure)
@@ -159,9 +156,9 @@ export class ReadPath {
     if (this.#results.count > 0) sink.send(this.#results.finish(this.#options.clock.lamport))
   }
 
-  #addResult(view: 'newest' | 'committed'): Failure | undefined {
+  #addResult(reader: ReadFrameReader, view: 'newest' | 'committed'): Failure | undefined {
     const { projection, driver } = this.#options
-    const { frame, keyStart, keyLength } = this.#reader
+    const { frame, keyStart, keyLength } = reader
     const position = projection.locate(frame, keyStart, keyLength, view)
     if (position === 0) {
       this.#results.add(0, 0, 0, 0, 0, NOTHING, 0, 0)

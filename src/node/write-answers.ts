@@ -7,12 +7,16 @@ import type { ErrorCode, WriteOutcome } from '../client/errors.js'
 import { WriteResultFlag } from '../client/session-frame.js'
 import { encodeFailed, encodeWritesDone, WriteResultsWriter } from '../client/session-frame-response.js'
 import { EntryFlag, indexOf, Operation, recordOf, slotOf } from '../log/entry.js'
+import { reasonOf } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { StampClock } from '../log/stamp.js'
 import type { ReplySink } from './node-host.js'
 import { PendingAnswers, type PendingRun, type SingleAnswer } from './pending-answers.js'
 
 const NOTHING = Buffer.alloc(0)
+
+/** Asking again changes nothing about these. */
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(['INVALID_ARGUMENT', 'SESSION_EXPIRED', 'DATA_LOSS'])
 
 export interface WriteAnswersOptions {
   readonly ordinal: number
@@ -84,7 +88,7 @@ export class WriteAnswers {
     outcome: WriteOutcome,
   ): void {
     const { ordinal, clock, epoch, headHint } = this.#options
-    const retryable = code !== 'INVALID_ARGUMENT' && code !== 'SESSION_EXPIRED'
+    const retryable = !FINAL_CODES.has(code)
     sink.send(
       encodeFailed({
         shard: ordinal,
@@ -129,9 +133,17 @@ export class WriteAnswers {
 
   #answerSingles(sink: ReplySink, singles: readonly SingleAnswer[]): void {
     const { ordinal, clock, epoch } = this.#options
-    this.#results.begin(ordinal, epoch())
-    for (const single of singles) this.#addSingle(single)
-    sink.send(this.#results.finish(clock.lamport))
+    for (const single of singles) {
+      this.#results.begin(ordinal, epoch())
+      try {
+        this.#addSingle(single)
+      } catch (error) {
+        // The record with the previous value is damaged: the write stands, what it is to be answered with is lost.
+        this.fail(sink, single.id, 1, 'DATA_LOSS', reasonOf(error), 'unknown')
+        continue
+      }
+      sink.send(this.#results.finish(clock.lamport))
+    }
   }
 
   #addSingle({ id, index, applied, previous, wantsPrevious }: SingleAnswer): void {

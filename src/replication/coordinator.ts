@@ -75,6 +75,8 @@ export class Coordinator {
         return [listed.ordinal, new ShardChange(listed, stored, options.newLogId(), context)]
       }),
     )
+    // Whoever a stored configuration names has not been heard of yet: nothing is in office until it has.
+    for (const change of this.#changes.values()) change.consider()
   }
 
   step(event: CoordinatorEvent, nowMs: number): CoordinatorEffect[] {

@@ -9,6 +9,7 @@ import {
 import { shardOfKey } from '../../src/client/shard-of-key.js'
 import type { WatchResponse } from '../../src/generated/varve/v1/kv.js'
 import { EntryFlag, Operation } from '../../src/log/entry.js'
+import { LogError } from '../../src/log/errors.js'
 import { MemoryShard, reads, TestSink, turn, writes } from './support/memory-shard.js'
 
 test('a strong write is answered when every member has synced it, a weak one when the head has', async t => {
@@ -330,4 +331,27 @@ test('when the epoch ends between two records of a frame, the rest of it is refu
   t.is(sink.of(1).outcome, 'unknown', 'what was appended may live on')
   t.is(sink.of(2_000).outcome, 'failed', 'what was not is certainly not done')
   t.is(sink.outcomes.length, 2_000)
+})
+
+test('a damaged record costs the answer that needs it, not the write and not the process', async t => {
+  const shard = new MemoryShard(['a'])
+  const sink = new TestSink()
+  const { host, store } = shard.head
+  host.handleFrame(writes(1, 'weak', [{ key: 'x', value: 'old' }]), sink)
+  await turn()
+  shard.settle()
+  const log = store.log(0)
+  const read = log.read.bind(log)
+  log.read = firstIndex => {
+    if (firstIndex === 2) throw new LogError('LOG_DAMAGED', 'shard 0, index 2 is damaged')
+    return read(firstIndex)
+  }
+  const flags = WriteFlag.RETURN_PREVIOUS
+  host.handleFrame(writes(2, 'weak', [{ key: 'x', value: 'new', flags }, { key: 'y' }]), sink)
+  await turn()
+  shard.settle()
+  t.is(sink.of(2).code, 'DATA_LOSS')
+  t.is(sink.of(2).outcome, 'unknown')
+  t.is(sink.of(3).kind, 'done')
+  t.is(log.lastIndex, 4)
 })

@@ -158,3 +158,32 @@ test('of two coordinators on one store only one can store its change: the other 
     message: /another coordinator/,
   })
 })
+
+test('a coordinator that has just started says of no shard that it is active before it heard from its members', t => {
+  const store = new SharedStore()
+  const members = ['a', 'b'].map((address, at) => ({
+    address,
+    incarnation: 1,
+    upstream: at === 0 ? '' : 'a',
+  }))
+  const logId = 'a'.repeat(32)
+  const current = { shard: 0, logId, epoch: 1, head: 'a', members, topology: 1, minInSync: 1, status: 2 }
+  store.compareAndSet(0, 0, {
+    logId,
+    reservedEpoch: 1,
+    current,
+    base: current,
+    baseEpochIndex: 1,
+    baseEpochHash: '00',
+    activeEpochs: [1],
+    reports: {},
+    commitBound: 1,
+  })
+  const started = coordinator(store)
+  const [shard] = started.shardMap().shards
+  t.is(shard!.status, 'WAITING')
+  t.is(shard!.waitingFor, 'a, b')
+  registers(started, 0, 'a')
+  registers(started, 0, 'b')
+  t.is(started.shardMap().shards[0]!.status, 'ACTIVE')
+})
