@@ -2,7 +2,7 @@ const COMPACT_FROM = 1_024
 
 /** First in, first out, in an array: what was taken is dropped from the front now and then. */
 export class Queue<T> {
-  #items: T[] = []
+  #items: (T | undefined)[] = []
   #first = 0
 
   get length(): number {
@@ -20,6 +20,8 @@ export class Queue<T> {
 
   /** Drops the oldest item. */
   drop(): void {
+    // The array is shortened now and then only: until then the slot must not keep the item alive.
+    this.#items[this.#first] = undefined
     this.#first++
     if (this.#first < this.#items.length && this.#first < COMPACT_FROM) return
     this.#items = this.#first === this.#items.length ? [] : this.#items

@@ -3,7 +3,6 @@
  * folders as separate processes, on loopback ports of its own.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ShardMap } from '../generated/varve/v1/cluster.js'
@@ -16,6 +15,7 @@ import {
   parseClusterConfig,
   serializeClusterConfig,
 } from './cluster-config.js'
+import { onFreePorts } from './free-ports.js'
 import { type RunningNode, startCoordinator, startNode } from './start.js'
 
 /** How long all shards may take to come into office, ms. */
@@ -104,35 +104,6 @@ async function configOf(dataDir: string, shape: LocalShape): Promise<ClusterConf
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(file, serializeClusterConfig(config))
   return config
-}
-
-/** The configuration with every address moved to a port that is free now. */
-async function onFreePorts(config: ClusterConfig): Promise<ClusterConfig> {
-  const moved = new Map<string, string>()
-  for (const address of [config.coordinator, ...nodesOf(config)]) moved.set(address, '')
-  const ports = await freePorts(moved.size)
-  for (const [at, address] of [...moved.keys()].entries()) moved.set(address, `127.0.0.1:${ports[at]}`)
-  const shards = Object.entries(config.shards).map(([name, replicas]) => [
-    name,
-    replicas.map(address => moved.get(address)!),
-  ])
-  return { ...config, coordinator: moved.get(config.coordinator)!, shards: Object.fromEntries(shards) }
-}
-
-/** Ports that nobody listens on now: held all at once, so that they differ, then let go. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(
-    servers.map(
-      server =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject)
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-        }),
-    ),
-  )
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  return ports
 }
 
 function allActive({ host }: RunningNode): Promise<void> {

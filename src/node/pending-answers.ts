@@ -2,6 +2,7 @@
  * Writes that were appended and wait for their acknowledgement: at commitIndex for strong ones, at the head's own
  * durableIndex for weak ones. A run of writes from one frame is one item here and 64 bytes on the wire.
  */
+import { Queue } from '../client/queue.js'
 import type { Position } from '../log/entry.js'
 import type { ReplySink } from './node-host.js'
 
@@ -31,8 +32,8 @@ export interface PendingRun {
 
 /** First in, first out; `take` gives what an index released. */
 export class PendingAnswers {
-  #items: PendingRun[] = []
-  #first = 0
+  readonly #runs = new Queue<PendingRun>()
+  #lastIndex = 0
   #count = 0
 
   /** Writes in all items. */
@@ -40,39 +41,31 @@ export class PendingAnswers {
     return this.#count
   }
 
-  get isEmpty(): boolean {
-    return this.#first === this.#items.length
-  }
-
   /** Index that the youngest item waits for; 0 when there is none. */
   get lastIndex(): number {
-    return this.isEmpty ? 0 : this.#items[this.#items.length - 1]!.lastIndex
+    return this.#runs.length === 0 ? 0 : this.#lastIndex
   }
 
   push(run: PendingRun): void {
-    this.#items.push(run)
+    this.#runs.push(run)
+    this.#lastIndex = run.lastIndex
     this.#count += run.count
   }
 
   /** The oldest item that waits for nothing above `index`. */
   take(index: number): PendingRun | undefined {
-    const item = this.#items[this.#first]
-    if (item === undefined || item.lastIndex > index) return undefined
-    this.#first += 1
-    this.#count -= item.count
-    if (this.#first > 1_024 && this.#first * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#first)
-      this.#first = 0
-    }
-    return item
+    const run = this.#runs.peek()
+    if (run === undefined || run.lastIndex > index) return undefined
+    this.#runs.drop()
+    this.#count -= run.count
+    return run
   }
 
   /** Everything that still waits; the queue is empty afterwards. */
   drain(): PendingRun[] {
-    const items = this.#items.slice(this.#first)
-    this.#items = []
-    this.#first = 0
+    const runs = [...this.#runs]
+    this.#runs.clear()
     this.#count = 0
-    return items
+    return runs
   }
 }

@@ -1,11 +1,11 @@
 /** How many bytes of records a head has appended that are not committed yet. The cap keeps undo in memory bounded. */
+import { Queue } from '../client/queue.js'
 
 /** Beyond this a head refuses writes with RESOURCE_EXHAUSTED until its members have confirmed some. */
 export const TENTATIVE_SIZE_BYTES_MAX = 64 * 1024 * 1024
 
 export class TentativeBytes {
-  #records: { lastIndex: number; sizeBytes: number }[] = []
-  #first = 0
+  readonly #records = new Queue<{ lastIndex: number; sizeBytes: number }>()
   #sizeBytes = 0
 
   get sizeBytes(): number {
@@ -23,13 +23,10 @@ export class TentativeBytes {
 
   /** Everything up to `index` is committed. */
   release(index: number): void {
-    while (this.#first < this.#records.length && this.#records[this.#first]!.lastIndex <= index) {
-      this.#sizeBytes -= this.#records[this.#first]!.sizeBytes
-      this.#first += 1
-    }
-    if (this.#first > 1_024 && this.#first * 2 > this.#records.length) {
-      this.#records = this.#records.slice(this.#first)
-      this.#first = 0
+    for (let oldest = this.#records.peek(); oldest !== undefined; oldest = this.#records.peek()) {
+      if (oldest.lastIndex > index) return
+      this.#sizeBytes -= oldest.sizeBytes
+      this.#records.drop()
     }
   }
 }

@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,6 +17,7 @@ import {
   nodesOf,
   serializeClusterConfig,
 } from '../../../src/node/cluster-config.js'
+import { onFreePorts } from '../../../src/node/free-ports.js'
 
 const DIST = fileURLToPath(new URL('../../../dist/src/node/', import.meta.url))
 
@@ -189,23 +189,4 @@ export async function until<T>(what: string, action: () => Promise<T>): Promise<
       await delay(waitMs)
     }
   }
-}
-
-/** The configuration on ports that nobody listens on now. */
-async function onFreePorts(config: ClusterConfig): Promise<ClusterConfig> {
-  const addresses = [config.coordinator, ...nodesOf(config)]
-  const servers = addresses.map(() => createServer())
-  const ports = await Promise.all(
-    servers.map(async server => {
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return (server.address() as { port: number }).port
-    }),
-  )
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  let text = serializeClusterConfig(config)
-  addresses.forEach((address, at) => {
-    text = text.replaceAll(`"${address}"`, `"127.0.0.1:${ports[at]}"`)
-  })
-  return JSON.parse(text) as ClusterConfig
 }
