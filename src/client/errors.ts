@@ -22,6 +22,7 @@ export const errorCodes = [
   'INTERNAL',
   'UNKNOWN_SHARD',
   'UNIMPLEMENTED',
+  'FAILED_PRECONDITION',
 ] as const
 
 /** A stable name of a kind of failure. Messages may change between versions, codes do not. */

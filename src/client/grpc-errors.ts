@@ -28,6 +28,7 @@ const statusOf: Record<ErrorCode, status> = {
   INTERNAL: status.INTERNAL,
   UNKNOWN_SHARD: status.NOT_FOUND,
   UNIMPLEMENTED: status.UNIMPLEMENTED,
+  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
 }
 
 const codeOf: ReadonlyMap<number, ErrorCode> = new Map([

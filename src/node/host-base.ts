@@ -2,11 +2,13 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import type { ShardMap } from '../generated/varve/v1/cluster.js'
 import { StampClock } from '../log/stamp.js'
+import type { ClusterAdmin } from './cluster-admin.js'
 import { ShardMapHolder } from './shard-map-holder.js'
 
 export class HostBase {
   /** New at every start of the process (I2). */
   readonly incarnation = randomInt(1, 2 ** 47)
+  readonly admin: ClusterAdmin | undefined = undefined
   protected readonly clock = new StampClock(Date.now)
   protected readonly map = new ShardMapHolder()
 

@@ -11,6 +11,7 @@ import type {
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
 import type { ScanRequest, ScanResponse, WatchRequest, WatchResponse } from '../generated/varve/v1/kv.js'
+import type { ClusterAdmin } from './cluster-admin.js'
 
 /** Where the answers to a session's frames go. */
 export interface ReplySink {
@@ -57,4 +58,6 @@ export interface NodeHost {
   /** Lamport time of this process, after observing the one given. An implausible one is refused (VarveError). */
   observe(lamport: number): number
   status(): NodeStatus
+  /** What operators ask for: the coordinator only. */
+  readonly admin: ClusterAdmin | undefined
 }

@@ -59,8 +59,12 @@ export class Registration {
 
   #beat(): void {
     const { summaries, heartbeats, version } = this.#options
-    if (!this.#isKnown) return this.#send({ $case: 'register', value: { replicas: summaries(), version } })
-    this.#send({ $case: 'heartbeat', value: { replicas: heartbeats(), mapRevision: this.#mapRevision } })
+    if (!this.#isKnown)
+      return this.#send({ $case: 'register', value: { replicas: summaries(), version, confirmed: true } })
+    this.#send({
+      $case: 'heartbeat',
+      value: { replicas: heartbeats(), mapRevision: this.#mapRevision, wallMs: Date.now() },
+    })
   }
 
   #send(body: Body): void {

@@ -176,6 +176,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       lastStamp: { ...log.lastStamp },
       logId: log.logId,
       lastHash: log.lastHash,
+      baseIndex: 0,
     }
   }
 
@@ -194,6 +195,11 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       commitIndex: replica.commitIndex,
       oldestUnsyncedMs: Math.round(this.#options.oldestUnsyncedMs()),
       active: replica.isActive,
+      learner: false,
+      lastIndex: this.#options.log.lastIndex,
+      drained: false,
+      baseReceivedBytes: 0,
+      baseTotalBytes: 0,
     }
   }
 

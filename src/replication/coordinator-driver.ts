@@ -54,7 +54,7 @@ export class CoordinatorDriver {
       to,
       shard: 0,
       epoch: 0,
-      body: { $case: 'heartbeatAnswer', value: { known: false } },
+      body: { $case: 'heartbeatAnswer', value: { known: false, incarnation: 0, clockAheadMs: 0 } },
     })
   }
 

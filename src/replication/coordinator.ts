@@ -145,7 +145,7 @@ export class Coordinator {
   }
 
   #answerHeartbeat(to: string, known: boolean): void {
-    this.#send(to, 0, 0, { $case: 'heartbeatAnswer', value: { known } })
+    this.#send(to, 0, 0, { $case: 'heartbeatAnswer', value: { known, incarnation: 0, clockAheadMs: 0 } })
   }
 
   #sendMap(to: string): void {
@@ -204,5 +204,7 @@ function shardOf(change: ShardChange): Shard {
     minInSync: listed.minInSync,
     status,
     waitingFor,
+    learners: [],
+    wanted: listed.replicas.length,
   }
 }

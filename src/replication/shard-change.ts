@@ -270,6 +270,7 @@ export class ShardChange {
       topology,
       minInSync: this.listed.minInSync,
       status: ConfigurationStatus.PROPOSED,
+      recovery: undefined,
     }
     this.#phase = { name: 'proposing', configuration }
     this.#write({ ...this.#membership, current: configuration })

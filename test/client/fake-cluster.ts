@@ -454,6 +454,8 @@ export class FakeCluster {
         minInSync: 1,
         status: 'ACTIVE',
         waitingFor: '',
+        learners: [],
+        wanted: shard.members.length,
       })),
     }
   }

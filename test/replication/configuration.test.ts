@@ -23,6 +23,7 @@ function configuration(change: Partial<Configuration> = {}): Configuration {
     topology: Topology.CHAIN,
     minInSync: 2,
     status: ConfigurationStatus.PROPOSED,
+    recovery: undefined,
     ...change,
   }
 }

@@ -52,11 +52,17 @@ function says(
 
 function registers(to: Coordinator, nowMs: number, from: string, incarnation = 1): CoordinatorEffect[] {
   const replicas: ReplicaSummary[] = [0, 1].map(shard => ({ ...summaryOf(0), shard }))
-  return says(to, nowMs, from, incarnation, { $case: 'register', value: { replicas, version: '' } })
+  return says(to, nowMs, from, incarnation, {
+    $case: 'register',
+    value: { replicas, version: '', confirmed: true },
+  })
 }
 
 function beats(to: Coordinator, nowMs: number, from: string, incarnation = 1): CoordinatorEffect[] {
-  return says(to, nowMs, from, incarnation, { $case: 'heartbeat', value: { replicas: [], mapRevision: 100 } })
+  return says(to, nowMs, from, incarnation, {
+    $case: 'heartbeat',
+    value: { replicas: [], mapRevision: 100, wallMs: 0 },
+  })
 }
 
 function sends(effects: readonly CoordinatorEffect[]): string[] {
@@ -167,7 +173,17 @@ test('a coordinator that has just started says of no shard that it is active bef
     upstream: at === 0 ? '' : 'a',
   }))
   const logId = 'a'.repeat(32)
-  const current = { shard: 0, logId, epoch: 1, head: 'a', members, topology: 1, minInSync: 1, status: 2 }
+  const current = {
+    shard: 0,
+    logId,
+    epoch: 1,
+    head: 'a',
+    members,
+    topology: 1,
+    minInSync: 1,
+    status: 2,
+    recovery: undefined,
+  }
   store.compareAndSet(0, 0, {
     logId,
     reservedEpoch: 1,

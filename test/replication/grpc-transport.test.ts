@@ -182,7 +182,10 @@ test('a peer that takes connections but reads nothing fills its queue to the bou
 test('a heartbeat passes a queue of records by', async t => {
   const [a, b] = [await peer(t), await peer(t)]
   for (let count = 0; count < 40; count += 1) a.transport.send(b.address, record(1_000_000))
-  a.transport.send(b.address, envelope({ $case: 'heartbeat', value: { replicas: [], mapRevision: 0 } }))
+  a.transport.send(
+    b.address,
+    envelope({ $case: 'heartbeat', value: { replicas: [], mapRevision: 0, wallMs: 0 } }),
+  )
   await b.until(() => b.received.length === 41)
   const at = b.received.findIndex(({ body }) => body?.$case === 'heartbeat')
   t.true(at < 40, `arrived as number ${at}`)

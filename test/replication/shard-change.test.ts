@@ -2,6 +2,17 @@ import test from 'ava'
 import { isActive } from '../../src/replication/configuration.js'
 import { ChangeBench, EPOCH_HASH, summaryOf } from './support/change-bench.js'
 
+/** A heartbeat's part about a replica that has nothing to say. */
+const QUIET = {
+  shard: 0,
+  oldestUnsyncedMs: 0,
+  learner: false,
+  lastIndex: 0,
+  drained: false,
+  baseReceivedBytes: 0,
+  baseTotalBytes: 0,
+}
+
 test('an epoch is reserved before its first Seal, stored before it is told, and recorded ACTIVE before it is in office', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.change.consider()
@@ -137,7 +148,7 @@ test('a proposal that a restarted coordinator finds is superseded; an ACTIVE one
   bench.take()
   bench.change.consider()
   t.deepEqual(bench.take(), [])
-  const beat = { shard: 0, epoch: 2, reportedIndex: 2, commitIndex: 0, oldestUnsyncedMs: 0, active: false }
+  const beat = { ...QUIET, epoch: 2, reportedIndex: 2, commitIndex: 0, active: false }
   bench.change.heartbeat('a', 1, beat)
   t.deepEqual(bench.take(), ['activate 2 to a'])
   bench.change.heartbeat('a', 1, { ...beat, active: true })
@@ -164,7 +175,7 @@ test('a coordinator without memory does not make a shard anew over what replicas
 test('the head is not one that holds less than what was committed, and the shard waits for one that does', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.activate()
-  const beat = { shard: 0, epoch: 1, reportedIndex: 0, commitIndex: 7, oldestUnsyncedMs: 0, active: true }
+  const beat = { ...QUIET, epoch: 1, reportedIndex: 0, commitIndex: 7, active: true }
   bench.change.heartbeat('a', 1, beat)
   bench.register('b', 9, summaryOf(1, [1, 1, 6]))
   bench.change.consider()
@@ -180,7 +191,7 @@ test('the commit bound that is stored never falls', t => {
   bench.activate(5, [1, 1, 4])
   t.is(bench.stored?.commitBound, 5)
   bench.tick(200)
-  const beat = { shard: 0, epoch: 1, reportedIndex: 5, commitIndex: 3, oldestUnsyncedMs: 0, active: true }
+  const beat = { ...QUIET, epoch: 1, reportedIndex: 5, commitIndex: 3, active: true }
   bench.change.heartbeat('a', 1, { ...beat, reportedIndex: 9 })
   bench.tick(100)
   bench.completeStore()
@@ -191,7 +202,7 @@ test('the commit bound that is stored never falls', t => {
 test('reports are stored now and then, without a new shard map', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.activate()
-  const beat = { shard: 0, epoch: 1, reportedIndex: 8, commitIndex: 7, oldestUnsyncedMs: 0, active: true }
+  const beat = { ...QUIET, epoch: 1, reportedIndex: 8, commitIndex: 7, active: true }
   bench.change.heartbeat('b', 2, beat)
   const before = bench.changes
   bench.tick(100)
@@ -207,7 +218,7 @@ test('reports are stored now and then, without a new shard map', t => {
 test('a member that holds less than it had reported is no survivor, even if the report was not stored yet', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.activate()
-  const beat = { shard: 0, epoch: 1, reportedIndex: 8, commitIndex: 1, oldestUnsyncedMs: 0, active: true }
+  const beat = { ...QUIET, epoch: 1, reportedIndex: 8, commitIndex: 1, active: true }
   bench.change.heartbeat('b', 2, beat)
   t.is(bench.stored?.reports.b, 1)
   bench.register('b', 9, summaryOf(1, [1, 1, 5]))
@@ -221,7 +232,7 @@ test('a member that holds less than it had reported is no survivor, even if the 
 test('what another process or epoch reports is not remembered as the member’s', t => {
   const bench = new ChangeBench(['a', 'b'])
   bench.activate()
-  const beat = { shard: 0, epoch: 1, reportedIndex: 8, commitIndex: 8, oldestUnsyncedMs: 0, active: true }
+  const beat = { ...QUIET, epoch: 1, reportedIndex: 8, commitIndex: 8, active: true }
   bench.change.heartbeat('b', 3, beat)
   bench.change.heartbeat('x', 2, beat)
   bench.change.heartbeat('b', 2, { ...beat, epoch: 2 })

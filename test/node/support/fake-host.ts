@@ -16,6 +16,7 @@ import { WatchService } from '../../../src/node/watch-service.js'
 import { FakeData, FakeShard } from './fake-shard.js'
 
 export class FakeHost implements NodeHost {
+  readonly admin = undefined
   address = ''
   readonly clusterId = 'fake'
   readonly incarnation = 1
@@ -156,6 +157,8 @@ export function mapOf(
       minInSync: 1,
       status: members[0] === undefined ? 'WAITING' : 'ACTIVE',
       waitingFor: members[0] === undefined ? '0 of 2 members' : '',
+      learners: [],
+      wanted: members.length,
     })),
   }
 }

@@ -57,6 +57,7 @@ export class MemoryShard {
       topology: Topology.CHAIN,
       minInSync,
       status: ConfigurationStatus.PROPOSED,
+      recovery: undefined,
     }
     for (const address of addresses) this.#control(address, { $case: 'configure', value: { configuration } })
     this.settle()

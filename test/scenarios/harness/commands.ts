@@ -162,6 +162,7 @@ export class Player {
       topology,
       minInSync: listed.minInSync,
       status: ConfigurationStatus.PROPOSED,
+      recovery: undefined,
     }
     this.#configurations.set(configuration.epoch, configuration)
     for (const to of addresses) {

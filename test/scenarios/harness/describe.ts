@@ -34,7 +34,18 @@ function describeBody(body: Body): string {
           `e${epoch} ${status} head=${head}${waitingFor === '' ? '' : ` waiting for ${waitingFor}`}`,
       )}`
     case 'seal':
-      return 'seal'
+    case 'drain':
+    case 'probe':
+    case 'goodbye':
+      return body.$case
+    case 'suspect':
+      return `suspect ${body.value.address}`
+    case 'learn':
+      return `learn from ${body.value.upstream} ${describeConfiguration(body.value.configuration)}`
+    case 'baseChunk':
+      return `base-chunk of ${body.value.index} at ${body.value.offsetBytes} of ${body.value.totalBytes}`
+    case 'baseReceipt':
+      return `base-receipt of ${body.value.index} ${body.value.receivedBytes}`
     case 'sealed':
       return `sealed last=${body.value.summary?.lastIndex} epochs=${describeEpochs(body.value.summary?.epochs ?? [])}`
     case 'configure':

@@ -130,7 +130,7 @@ export class ModelNode {
     if (!this.#isKnown) {
       return this.#post(COORDINATOR, 0, {
         $case: 'register',
-        value: { replicas: [replica.summary()], version: '' },
+        value: { replicas: [replica.summary()], version: '', confirmed: true },
       })
     }
     const heartbeat = {
@@ -140,10 +140,15 @@ export class ModelNode {
       commitIndex: replica.commitIndex,
       oldestUnsyncedMs: 0,
       active: replica.isActive,
+      learner: false,
+      lastIndex: this.log.lastIndex,
+      drained: false,
+      baseReceivedBytes: 0,
+      baseTotalBytes: 0,
     }
     this.#post(COORDINATOR, 0, {
       $case: 'heartbeat',
-      value: { replicas: [heartbeat], mapRevision: this.#mapRevision },
+      value: { replicas: [heartbeat], mapRevision: this.#mapRevision, wallMs: 0 },
     })
   }
 

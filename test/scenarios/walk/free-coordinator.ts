@@ -97,6 +97,7 @@ export class FreeCoordinator {
       topology,
       minInSync: this.#listed.minInSync,
       status: ConfigurationStatus.PROPOSED,
+      recovery: undefined,
     }
     this.#store({ current: configuration })
     this.repeat()
