@@ -11,12 +11,17 @@ import { CoordinatorDriver } from '../replication/coordinator-driver.js'
 import type { ListedShard, MembershipStore } from '../replication/membership.js'
 import { openMembershipStore } from '../replication/membership-store.js'
 import type { Transport } from '../replication/transport.js'
+import type { ClusterAdmin } from './cluster-admin.js'
+import { CoordinatorAdmin } from './coordinator-admin.js'
 import { HostBase } from './host-base.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
 
 /** A node that was silent for so long counts as gone, ms. */
 export const HEARTBEAT_TIMEOUT_MS = 1_000
+
+/** So many strangers are remembered by name. */
+const FOREIGN_NODES_MAX = 1_000
 
 export interface CoordinatorNodeOptions {
   readonly address: string
@@ -36,6 +41,9 @@ export class CoordinatorNode extends HostBase implements NodeHost {
   readonly #options: CoordinatorNodeOptions
   readonly #store: MembershipStore
   readonly #driver: CoordinatorDriver
+  override readonly admin: ClusterAdmin
+  /** Nodes of other clusters that were turned away, by address. */
+  readonly #foreign = new Map<string, string>()
   #isStopped = false
 
   /** Opens the membership store. Rejects with a one-line error. */
@@ -66,11 +74,20 @@ export class CoordinatorNode extends HostBase implements NodeHost {
       onMap: map => this.map.set(map),
       onAlarm: message => this.#fatal(message),
     })
+    this.admin = new CoordinatorAdmin({
+      driver: this.#driver,
+      shards: options.shards,
+      clusterId: store.clusterId,
+      foreignCluster: address => this.#foreign.get(address),
+    })
   }
 
   /** Begins to listen and to tick. Call once the server is bound. */
   start(): void {
     this.transport.onMessage(envelope => this.#message(envelope))
+    this.transport.onLinkDown(address => {
+      if (!this.#isStopped) this.#driver.linkDown(address)
+    })
     this.#driver.start()
   }
 
@@ -92,6 +109,7 @@ export class CoordinatorNode extends HostBase implements NodeHost {
     const { from, clusterId } = envelope
     if (clusterId !== '' && clusterId !== this.clusterId) {
       this.#options.logger.warn({ from, clusterId }, 'message from a node of another cluster dropped')
+      if (this.#foreign.size < FOREIGN_NODES_MAX) this.#foreign.set(from, clusterId)
       // The answer names this cluster: the node then says what is wrong and ends.
       this.#driver.introduce(from)
       return

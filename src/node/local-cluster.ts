@@ -59,7 +59,10 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
   const config = await configOf(dataDir, { ...shapeOf(options), shards, replicas, basePort: 1 })
   const running: RunningNode[] = []
   const close = async () => {
-    await Promise.all(running.splice(0).map(each => each.stop()))
+    // The coordinator first: it must not take the others' going for failures.
+    const [coordinator, ...nodes] = running.splice(0)
+    await coordinator?.stop()
+    await Promise.all(nodes.map(each => each.stop()))
     if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
   }
   const start = (dir: string) => {

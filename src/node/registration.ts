@@ -1,15 +1,25 @@
 /**
  * A node's standing with the coordinator: it registers with what it holds, then beats; when the coordinator does not
- * know it (any more), it registers again. The coordinator's answers bring the cluster's identity and the shard map.
+ * know it (any more), it registers again. It registers twice: the coordinator takes in only whom its answer reached, so
+ * that of two processes that claim one address only the one that is really there counts.
  */
 import type { ShardMap } from '../generated/varve/v1/cluster.js'
-import type { Envelope, ReplicaHeartbeat, ReplicaSummary } from '../generated/varve/v1/replication.js'
+import type {
+  Envelope,
+  HeartbeatAnswer,
+  ReplicaHeartbeat,
+  ReplicaSummary,
+} from '../generated/varve/v1/replication.js'
+import type { Logger } from '../log/logger.js'
 import type { StampClock } from '../log/stamp.js'
 import type { Body } from '../replication/effects.js'
 import type { Transport } from '../replication/transport.js'
 
 /** Time between two heartbeats, or two tries to register, ms. */
 export const HEARTBEAT_MS = 100
+
+/** Tries to register without an answer after which the log says so, and says so again after as many more. */
+const UNANSWERED_TRIES = 50
 
 export interface RegistrationOptions {
   readonly address: string
@@ -22,12 +32,15 @@ export interface RegistrationOptions {
   readonly summaries: () => ReplicaSummary[]
   readonly heartbeats: () => ReplicaHeartbeat[]
   readonly onMap: (map: ShardMap) => void
+  readonly logger: Logger
 }
 
 export class Registration {
   readonly #options: RegistrationOptions
   #timer: NodeJS.Timeout | undefined
   #isKnown = false
+  #tries = 0
+  #clockAheadMs = 0
   #mapRevision = 0
 
   constructor(options: RegistrationOptions) {
@@ -46,9 +59,11 @@ export class Registration {
   /** True if the message was for this part of the process. */
   message({ body }: Envelope): boolean {
     if (body?.$case === 'heartbeatAnswer') {
-      const wasKnown = this.#isKnown
-      this.#isKnown = body.value.known
-      if (wasKnown && !this.#isKnown) this.#beat()
+      this.#onAnswer(body.value)
+      return true
+    }
+    if (body?.$case === 'probe') {
+      if (this.#isKnown) this.#beat()
       return true
     }
     if (body?.$case !== 'shardMap') return false
@@ -57,10 +72,52 @@ export class Registration {
     return true
   }
 
+  /** This process ends in order: nobody needs to wait for its silence. */
+  sayGoodbye(): void {
+    this.stop()
+    if (this.#isKnown) this.#send({ $case: 'goodbye', value: {} })
+  }
+
+  /** Another process cannot be reached: the coordinator may find out sooner than by waiting. */
+  suspect(address: string): void {
+    if (this.#isKnown) this.#send({ $case: 'suspect', value: { address } })
+  }
+
+  #onAnswer({ known, incarnation, clockAheadMs }: HeartbeatAnswer): void {
+    const { logger, address } = this.#options
+    if (incarnation !== this.#options.incarnation) {
+      // Of a process that died, or of one that claims this address and is not here.
+      logger.debug({ address, incarnation }, 'an answer to another process at this address')
+      return
+    }
+    this.#tries = 0
+    this.#isKnown = known
+    if (!known) this.#register(true)
+    if (clockAheadMs > 0 && this.#clockAheadMs === 0) {
+      logger.warn(
+        { clockAheadMs },
+        'this clock is ahead of the other nodes: set it; until then this node leads no shard',
+      )
+    }
+    this.#clockAheadMs = clockAheadMs
+  }
+
+  #register(confirmed: boolean): void {
+    const { summaries, version } = this.#options
+    this.#send({ $case: 'register', value: { replicas: summaries(), version, confirmed } })
+  }
+
   #beat(): void {
-    const { summaries, heartbeats, version } = this.#options
-    if (!this.#isKnown)
-      return this.#send({ $case: 'register', value: { replicas: summaries(), version, confirmed: true } })
+    const { heartbeats, logger, coordinator, address } = this.#options
+    if (!this.#isKnown) {
+      this.#tries += 1
+      if (this.#tries % UNANSWERED_TRIES === 0) {
+        const what =
+          'no answer from the coordinator: it is down, or it does not find this process at its address'
+        logger.warn({ coordinator, address }, what)
+      }
+      return this.#register(false)
+    }
     this.#send({
       $case: 'heartbeat',
       value: { replicas: heartbeats(), mapRevision: this.#mapRevision, wallMs: Date.now() },

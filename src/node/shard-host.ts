@@ -195,9 +195,9 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       commitIndex: replica.commitIndex,
       oldestUnsyncedMs: Math.round(this.#options.oldestUnsyncedMs()),
       active: replica.isActive,
-      learner: false,
+      learner: replica.isLearner,
       lastIndex: this.#options.log.lastIndex,
-      drained: false,
+      drained: replica.isDrained,
       baseReceivedBytes: 0,
       baseTotalBytes: 0,
     }

@@ -42,14 +42,15 @@ export function listedShards(config: ClusterConfig): ListedShard[] {
 /** Rejects with `LogError`, `BindError` or an `Error` whose message is one line. */
 export async function startNode(address: string, options: StartOptions): Promise<RunningNode> {
   const { config, dataDir, logger, onFatal } = options
-  const shards = listedShards(config).filter(({ replicas }) => replicas.includes(address))
+  const shards = listedShards(config)
+  const hosted = shards.filter(({ replicas }) => replicas.includes(address)).map(({ ordinal }) => ordinal)
   const { version } = versionOf()
   const node = await StorageNode.open({
     address,
     coordinator: config.coordinator,
     dataDir,
     shards,
-    shardCount: Object.keys(config.shards).length,
+    hosted,
     transport: incarnation => new GrpcTransport({ address, incarnation, logger }),
     logger,
     version,
@@ -87,6 +88,7 @@ async function bring(node: StorageNode | CoordinatorNode, logger: Logger): Promi
   node.start()
   let stopped: Promise<void> | undefined
   const stop = async () => {
+    if (node instanceof StorageNode) await node.sayGoodbye()
     // Links first: peers' streams into this process would keep the server waiting.
     await node.transport.close()
     await served.stop()

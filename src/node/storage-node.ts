@@ -23,7 +23,7 @@ export const REPLICA_TICK_MS = 50
 
 const CLUSTER_ID_META = 'clusterId'
 
-/** A shard that this node holds a replica of. */
+/** A shard of the cluster. */
 export interface HostedShard {
   readonly ordinal: number
   readonly name: string
@@ -33,9 +33,10 @@ export interface StorageNodeOptions {
   readonly address: string
   readonly coordinator: string
   readonly dataDir: string
+  /** All shards of the cluster. */
   readonly shards: readonly HostedShard[]
-  /** Number of shards in the cluster. */
-  readonly shardCount: number
+  /** Ordinals of those that this node holds from the beginning, as the configuration file says. */
+  readonly hosted: readonly number[]
   readonly transport: (incarnation: number) => Transport
   readonly logger: Logger
   readonly version: string
@@ -54,19 +55,16 @@ export class StorageNode extends HostBase implements NodeHost {
   readonly #checkpointer: Checkpointer
   readonly #disk: DiskSpace
   readonly #timers: NodeJS.Timeout[] = []
+  /** Shards whose replicas are being opened. */
+  readonly #opening = new Set<number>()
   #isStopped = false
 
   /** Opens the data folder and rebuilds the projections. Rejects with `LogError`. */
   static async open(options: StorageNodeOptions): Promise<StorageNode> {
-    const { dataDir, shards, logger } = options
-    const store = await LevelLogStore.open({
-      dir: dataDir,
-      shards: shards.map(({ ordinal }) => ordinal),
-      logger,
-      verifyFrom: newestCheckpointIndex,
-    })
+    const { dataDir, hosted, logger } = options
+    const store = await LevelLogStore.open({ dir: dataDir, logger, verifyFrom: newestCheckpointIndex })
     const node = new StorageNode(options, store)
-    for (const shard of shards) await node.#openReplica(shard)
+    for (const ordinal of new Set([...hosted, ...store.shards()])) await node.#openReplica(ordinal)
     await node.#disk.start()
     return node
   }
@@ -88,6 +86,7 @@ export class StorageNode extends HostBase implements NodeHost {
       summaries: () => [...this.#replicas.values()].map(replica => replica.summary()),
       heartbeats: () => [...this.#replicas.values()].map(replica => replica.heartbeat()),
       onMap: map => this.map.set(map),
+      logger: options.logger,
     })
     this.#disk = new DiskSpace(options.dataDir, options.logger)
     this.#checkpointer = new Checkpointer(store.blobs, options.logger)
@@ -101,6 +100,14 @@ export class StorageNode extends HostBase implements NodeHost {
     this.#timers.push(setInterval(() => this.#guard(() => this.#tick()), REPLICA_TICK_MS))
     this.#registration.start()
     this.#checkpointer.start()
+  }
+
+  /** Takes nothing more, makes everything durable and tells the coordinator: it need not wait for silence. */
+  async sayGoodbye(): Promise<void> {
+    if (this.#isStopped) return
+    this.#halt()
+    await this.#store.flush()
+    this.#registration.sayGoodbye()
   }
 
   /** Stops stepping, makes everything durable and closes the data folder. */
@@ -125,8 +132,9 @@ export class StorageNode extends HostBase implements NodeHost {
     }
   }
 
-  async #openReplica({ ordinal, name }: HostedShard): Promise<void> {
-    const { address, coordinator, logger, shardCount } = this.#options
+  async #openReplica(ordinal: number): Promise<void> {
+    const { address, coordinator, logger, shards } = this.#options
+    const name = shards.find(shard => shard.ordinal === ordinal)?.name ?? `shard_${ordinal}`
     const log = this.#store.log(ordinal)
     const projection = await openProjection({ log, blobs: this.#store.blobs, logger })
     this.#checkpointer.add({ log, projection })
@@ -148,7 +156,7 @@ export class StorageNode extends HostBase implements NodeHost {
       address,
       ordinal,
       name,
-      shardCount,
+      shardCount: shards.length,
       log,
       projection,
       driver,
@@ -165,7 +173,21 @@ export class StorageNode extends HostBase implements NodeHost {
     if (!this.#isOfThisCluster(envelope)) return
     this.clock.observe(envelope.stamp?.lamport ?? 0)
     if (envelope.from === this.#options.coordinator && this.#registration.message(envelope)) return
-    this.#drivers.get(envelope.shard)?.message(envelope)
+    const driver = this.#drivers.get(envelope.shard)
+    if (driver !== undefined) driver.message(envelope)
+    else if (envelope.from === this.#options.coordinator) this.#host(envelope)
+  }
+
+  /** The coordinator wants a replica of a shard here that this node does not hold. What it says is said again. */
+  #host({ body, shard }: Envelope): void {
+    if (body?.$case !== 'configure' && body?.$case !== 'learn') return
+    if (this.#opening.has(shard)) return
+    this.#opening.add(shard)
+    this.#options.logger.info({ shard }, 'a replica of another shard comes to this node')
+    this.#openReplica(shard).then(
+      () => this.#opening.delete(shard),
+      error => this.#fatal(error instanceof Error ? error.message : String(error)),
+    )
   }
 
   /** The coordinator names the cluster once; after that, whoever is of another one is not listened to. */
@@ -189,6 +211,7 @@ export class StorageNode extends HostBase implements NodeHost {
   }
 
   #linkDown(address: string): void {
+    if (address !== this.#options.coordinator) this.#registration.suspect(address)
     for (const driver of this.#drivers.values()) driver.linkDown(address)
   }
 

@@ -37,7 +37,7 @@ export class CoordinatorDriver {
 
   start(): void {
     this.#timer = setInterval(
-      () => this.#run(this.coordinator.tick(this.#options.nowMs())),
+      () => this.#run(this.coordinator.tick(this.#options.nowMs(), Date.now())),
       COORDINATOR_TICK_MS,
     )
     this.#options.onMap(this.coordinator.shardMap())
@@ -45,6 +45,16 @@ export class CoordinatorDriver {
 
   message(envelope: Envelope): void {
     this.#run(this.coordinator.step({ type: 'message', envelope }, this.#options.nowMs()))
+  }
+
+  /** The link to this address broke, or could not be opened. */
+  linkDown(address: string): void {
+    this.#run(this.coordinator.step({ type: 'linkDown', address }, this.#options.nowMs()))
+  }
+
+  /** Carries out what an operator's call gave rise to. */
+  flush(): void {
+    this.#run(this.coordinator.takeEffects())
   }
 
   /** Tells a stranger which cluster this is, and that it is not known here. */

@@ -3,11 +3,20 @@
  * and ticks with the monotonic time and returns effects; disk, network and clock are its driver's. Reads and writes
  * never pass through it: while it is down the cluster serves on, and only changes wait.
  */
-import { type Member, type Shard, type ShardMap, Topology } from '../generated/varve/v1/cluster.js'
-import type { Envelope, Heartbeat, Register, ReplicaSummary } from '../generated/varve/v1/replication.js'
+import {
+  type Member,
+  type NodeList,
+  type Shard,
+  type ShardMap,
+  Topology,
+} from '../generated/varve/v1/cluster.js'
+import type { Configuration, Envelope, Heartbeat, Register } from '../generated/varve/v1/replication.js'
 import type { Body } from './effects.js'
 import type { ListedShard, Membership, MembershipStore } from './membership.js'
-import { type ChangeContext, ShardChange } from './shard-change.js'
+import { nodeListOf } from './node-list.js'
+import { NodeTable } from './node-table.js'
+import { joinFault, leaveFault, recoverFault } from './operator-wishes.js'
+import { type ControlContext, ShardControl } from './shard-control.js'
 
 export type CoordinatorEffect =
   | {
@@ -30,6 +39,8 @@ export type CoordinatorEffect =
 export type CoordinatorEvent =
   | { readonly type: 'message'; readonly envelope: Envelope }
   | { readonly type: 'stored'; readonly shard: number; readonly revision: number | undefined }
+  /** The link to `address` broke, or could not be opened. */
+  | { readonly type: 'linkDown'; readonly address: string }
 
 export interface CoordinatorOptions {
   readonly address: string
@@ -48,57 +59,57 @@ export interface CoordinatorOptions {
   readonly newLogId: () => string
 }
 
-/** A node as the coordinator knows it. */
-interface KnownNode {
-  readonly address: string
-  readonly incarnation: number
-  readonly replicas: ReadonlyMap<number, ReplicaSummary>
-  lastHeardMs: number
-}
-
 export class Coordinator {
   readonly #options: CoordinatorOptions
-  readonly #changes: ReadonlyMap<number, ShardChange>
-  readonly #nodes = new Map<string, KnownNode>()
+  readonly #nodes: NodeTable
+  readonly #shards: ReadonlyMap<number, ShardControl>
   #effects: CoordinatorEffect[] = []
-  #nowMs = 0
   #revision: number
   #mapDirty = false
+  #lastTickMs: number | undefined
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
     this.#revision = options.firstRevision
-    this.#changes = new Map(
+    this.#nodes = new NodeTable(options.heartbeatTimeoutMs)
+    this.#shards = new Map(
       options.shards.map(listed => {
         const stored = options.store.read(listed.ordinal)
         const context = this.#contextOf(listed.ordinal)
-        return [listed.ordinal, new ShardChange(listed, stored, options.newLogId(), context)]
+        return [listed.ordinal, new ShardControl(listed, stored, options.newLogId(), context)]
       }),
     )
     // Whoever a stored configuration names has not been heard of yet: nothing is in office until it has.
-    for (const change of this.#changes.values()) change.consider()
+    this.#consider()
   }
 
   step(event: CoordinatorEvent, nowMs: number): CoordinatorEffect[] {
-    this.#nowMs = nowMs
-    if (event.type === 'stored') this.#changes.get(event.shard)?.stored(event.revision)
+    this.#nodes.at(nowMs)
+    if (event.type === 'stored') this.#shards.get(event.shard)?.stored(event.revision)
+    else if (event.type === 'linkDown') this.#suspect(event.address, true)
     else this.#onMessage(event.envelope)
-    return this.#takeEffects()
+    return this.takeEffects()
   }
 
-  tick(nowMs: number): CoordinatorEffect[] {
-    this.#nowMs = nowMs
-    for (const change of this.#changes.values()) change.tick()
-    return this.#takeEffects()
+  /** `nowMs`: monotonic; `wallMs`: the coordinator's own clock, as one among its nodes'. */
+  tick(nowMs: number, wallMs?: number): CoordinatorEffect[] {
+    const pausedMs = nowMs - (this.#lastTickMs ?? nowMs)
+    this.#lastTickMs = nowMs
+    this.#nodes.tick(nowMs, wallMs)
+    for (const address of this.#nodes.suspects()) this.#send(address, 0, 0, { $case: 'probe', value: {} })
+    for (const shard of this.#shards.values()) {
+      if (pausedMs > this.#options.heartbeatTimeoutMs / 2) shard.forgive()
+      shard.consider()
+    }
+    return this.takeEffects()
   }
 
   /** The shard map as it is now. */
   shardMap(): ShardMap {
-    const shards = [...this.#changes.values()].map(change => shardOf(change))
     return {
       clusterId: this.#options.clusterId,
       revision: this.#revision,
-      shards,
+      shards: [...this.#shards.values()].map(shard => shardOf(shard)),
       coordinator: this.#options.address,
       defaultConsistency: this.#options.defaultConsistency,
     }
@@ -106,77 +117,49 @@ export class Coordinator {
 
   /** Addresses of the nodes that were heard of in time. */
   liveNodes(): string[] {
-    return [...this.#nodes.values()].filter(node => this.#isAlive(node)).map(({ address }) => address)
+    return this.#nodes.alive()
   }
 
-  #onMessage(envelope: Envelope): void {
-    const { body, from, incarnation, shard, epoch } = envelope
-    if (body === undefined) return
-    if (body.$case === 'register') return this.#onRegister(from, incarnation, body.value)
-    const node = this.#nodes.get(from)
-    if (node?.incarnation !== incarnation) {
-      if (body.$case === 'heartbeat') this.#answerHeartbeat(from, false)
-      return
-    }
-    node.lastHeardMs = this.#nowMs
-    if (body.$case === 'heartbeat') this.#onHeartbeat(from, incarnation, body.value)
-    const change = this.#changes.get(shard)
-    if (body.$case === 'sealed' && body.value.summary !== undefined) {
-      change?.sealed(from, incarnation, epoch, body.value.summary)
-    } else if (body.$case === 'ready') {
-      change?.ready(from, incarnation, epoch, body.value.epochIndex, body.value.epochHash)
-    }
+  /** The nodes, sorted by address, with what is known of their replicas. */
+  nodeList(): NodeList {
+    return nodeListOf(this.#nodes, [...this.#shards.values()])
   }
 
-  #onRegister(address: string, incarnation: number, register: Register): void {
-    const replicas = new Map(register.replicas.map(summary => [summary.shard, summary]))
-    this.#nodes.set(address, { address, incarnation, replicas, lastHeardMs: this.#nowMs })
-    this.#answerHeartbeat(address, true)
-    this.#sendMap(address)
-    for (const change of this.#changes.values()) change.consider()
+  /** Why the node at this address may not leave the shard, in words; undefined where it may. */
+  leaveFault(shard: number, address: string, force: boolean): string | undefined {
+    const { listed, membership } = this.#shards.get(shard)!
+    return leaveFault(listed, membership, address, force)
   }
 
-  #onHeartbeat(address: string, incarnation: number, heartbeat: Heartbeat): void {
-    this.#answerHeartbeat(address, true)
-    for (const replica of heartbeat.replicas) {
-      this.#changes.get(replica.shard)?.heartbeat(address, incarnation, replica)
-    }
-    if (heartbeat.mapRevision !== this.#revision) this.#sendMap(address)
+  /** The node leaves the shard, and is not brought in again until it joins. Ask `leaveFault` before. */
+  leave(shard: number, address: string): void {
+    this.#shards.get(shard)!.leave(address)
   }
 
-  #answerHeartbeat(to: string, known: boolean): void {
-    this.#send(to, 0, 0, { $case: 'heartbeatAnswer', value: { known, incarnation: 0, clockAheadMs: 0 } })
+  /** Why the node may not become a member of the shard, in words; undefined where it may. */
+  joinFault(shard: number, address: string): string | undefined {
+    const { listed, membership } = this.#shards.get(shard)!
+    return joinFault(listed, membership, this.#nodes, address)
   }
 
-  #sendMap(to: string): void {
-    this.#send(to, 0, 0, { $case: 'shardMap', value: this.shardMap() })
+  /** Lets a node hold a replica again; `invite`: it shall have one, as one more than the shard has. */
+  join(shard: number, address: string, invite: boolean): void {
+    this.#shards.get(shard)!.join(address, invite)
   }
 
-  #send(to: string, shard: number, epoch: number, body: Body): void {
-    this.#effects.push({ type: 'send', to, shard, epoch, body })
+  /**
+   * Begins a shard anew with what is left, or with what `address` holds. Rejects with why not. The effects of the
+   * recovery come with the next tick.
+   */
+  async recover(shard: number, address: string): Promise<Configuration> {
+    const control = this.#shards.get(shard)!
+    const fault = recoverFault(control.listed, control.membership, this.#nodes, control.isStuck, address)
+    if (fault !== undefined) throw new Error(fault)
+    return await control.recover(address)
   }
 
-  #isAlive(node: KnownNode): boolean {
-    return this.#nowMs - node.lastHeardMs <= this.#options.heartbeatTimeoutMs
-  }
-
-  #contextOf(shard: number): ChangeContext {
-    return {
-      incarnationAt: address => {
-        const node = this.#nodes.get(address)
-        return node !== undefined && this.#isAlive(node) ? node.incarnation : undefined
-      },
-      registered: address => this.#nodes.get(address)?.replicas.get(shard),
-      send: (to, epoch, body) => this.#send(to, shard, epoch, body),
-      store: (expectedRevision, membership) =>
-        this.#effects.push({ type: 'store', shard, expectedRevision, membership }),
-      changed: () => {
-        this.#mapDirty = true
-      },
-    }
-  }
-
-  #takeEffects(): CoordinatorEffect[] {
+  /** What earlier calls gave rise to. */
+  takeEffects(): CoordinatorEffect[] {
     if (this.#mapDirty) {
       this.#mapDirty = false
       this.#revision += 1
@@ -187,10 +170,100 @@ export class Coordinator {
     this.#effects = []
     return effects
   }
+
+  #onMessage(envelope: Envelope): void {
+    const { body, from, incarnation, shard, epoch } = envelope
+    if (body === undefined) return
+    if (body.$case === 'register') return this.#onRegister(from, incarnation, body.value)
+    if (!this.#nodes.heard(from, incarnation)) {
+      if (body.$case === 'heartbeat') this.#answerHeartbeat(from, incarnation, false)
+      return
+    }
+    switch (body.$case) {
+      case 'heartbeat':
+        return this.#onHeartbeat(from, incarnation, body.value)
+      case 'sealed':
+        if (body.value.summary !== undefined) {
+          this.#shards.get(shard)?.sealed(from, incarnation, epoch, body.value.summary)
+        }
+        return
+      case 'ready':
+        return this.#shards
+          .get(shard)
+          ?.ready(from, incarnation, epoch, body.value.epochIndex, body.value.epochHash)
+      case 'suspect':
+        return this.#suspect(body.value.address, false)
+      case 'goodbye':
+        if (this.#nodes.leave(from, incarnation)) this.#consider()
+    }
+  }
+
+  /** Twice: the second time it says that the answer to the first arrived at its address. */
+  #onRegister(address: string, incarnation: number, register: Register): void {
+    if (!register.confirmed) {
+      this.#nodes.claim(address, incarnation)
+      return this.#answerHeartbeat(address, incarnation, false)
+    }
+    if (!this.#nodes.register(address, incarnation, register)) return
+    this.#answerHeartbeat(address, incarnation, true)
+    this.#sendMap(address)
+    this.#consider()
+  }
+
+  #onHeartbeat(address: string, incarnation: number, heartbeat: Heartbeat): void {
+    this.#nodes.heardClock(address, heartbeat.wallMs)
+    this.#answerHeartbeat(address, incarnation, true)
+    for (const replica of heartbeat.replicas) {
+      this.#shards.get(replica.shard)?.heartbeat(address, incarnation, replica)
+    }
+    if (heartbeat.mapRevision !== this.#revision) this.#sendMap(address)
+  }
+
+  /** Ask at once: a refusal or an answer will tell more than silence. */
+  #suspect(address: string, isOwnLink: boolean): void {
+    if (!this.#nodes.suspect(address, isOwnLink)) return
+    this.#send(address, 0, 0, { $case: 'probe', value: {} })
+    this.#consider()
+  }
+
+  #consider(): void {
+    for (const shard of this.#shards.values()) shard.consider()
+  }
+
+  #answerHeartbeat(to: string, incarnation: number, known: boolean): void {
+    const clockAheadMs = this.#nodes.clockAheadMs(to)
+    this.#send(to, 0, 0, { $case: 'heartbeatAnswer', value: { known, incarnation, clockAheadMs } })
+  }
+
+  #sendMap(to: string): void {
+    this.#send(to, 0, 0, { $case: 'shardMap', value: this.shardMap() })
+  }
+
+  #send(to: string, shard: number, epoch: number, body: Body): void {
+    this.#effects.push({ type: 'send', to, shard, epoch, body })
+  }
+
+  #contextOf(shard: number): ControlContext {
+    return {
+      nodes: this.#nodes,
+      replicasOn: address => {
+        const holding = [...this.#shards.values()].filter(
+          control =>
+            control.isLearner(address) || control.current?.members.some(each => each.address === address),
+        )
+        return holding.length
+      },
+      send: (to, epoch, body) => this.#send(to, shard, epoch, body),
+      store: (expectedRevision, membership) =>
+        this.#effects.push({ type: 'store', shard, expectedRevision, membership }),
+      changed: () => {
+        this.#mapDirty = true
+      },
+    }
+  }
 }
 
-function shardOf(change: ShardChange): Shard {
-  const { listed, current, status, waitingFor } = change
+function shardOf({ listed, current, status, waitingFor, learners, membership }: ShardControl): Shard {
   const members: Member[] =
     current?.members.map(({ address, upstream }) => ({ address, upstream })) ??
     listed.replicas.map(address => ({ address, upstream: '' }))
@@ -204,7 +277,7 @@ function shardOf(change: ShardChange): Shard {
     minInSync: listed.minInSync,
     status,
     waitingFor,
-    learners: [],
-    wanted: listed.replicas.length,
+    learners,
+    wanted: membership.wanted,
   }
 }

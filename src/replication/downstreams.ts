@@ -1,6 +1,7 @@
 /**
- * The upstream's side of following: one `Progress` for each child in the configuration's tree, fed from the log.
- * A record is forwarded the moment it is appended; a child that is behind is served from the log by the same code.
+ * The upstream's side of following: one `Progress` for each child in the configuration's tree, and for each observer: a
+ * process that follows uncounted, as learners do (I3). A record is forwarded the moment it is appended; who is behind
+ * is served from the log by the same code.
  */
 import type { Configuration, Follow, Report } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
@@ -10,12 +11,21 @@ import type { Body } from './effects.js'
 import { lastSharedEnd } from './matching.js'
 import { Progress } from './progress.js'
 
+/** Processes that may follow one replica uncounted. */
+export const OBSERVERS_MAX = 8
+
+/** Ticks after which an observer that says nothing is forgotten. */
+export const OBSERVER_SILENCE_TICKS = 60
+
 type Send = (to: string, body: Body) => void
 
 export class Downstreams {
   readonly #log: Log
   readonly #send: Send
   #children = new Map<string, Progress>()
+  /** Not counted: neither in reports nor in barriers. */
+  #observers = new Map<string, Progress>()
+  #silentTicks = new Map<string, number>()
   #isLed = false
 
   constructor(log: Log, send: Send) {
@@ -31,12 +41,14 @@ export class Downstreams {
         new Progress(child.address, child.incarnation),
       ]),
     )
+    this.#forgetObservers()
     this.#isLed = false
   }
 
   /** Ends the epoch: there is nobody to send to. */
   leave(): void {
     this.#children = new Map()
+    this.#forgetObservers()
     this.#isLed = false
   }
 
@@ -45,8 +57,21 @@ export class Downstreams {
     return this.#isLed
   }
 
+  /** The children's: observers answer no barrier. */
   addresses(): string[] {
     return [...this.#children.keys()]
+  }
+
+  /** A process that is no member follows or reports; undefined where as many do as may. */
+  observer(address: string, incarnation: number): Progress | undefined {
+    let observer = this.#observers.get(address)
+    if (observer?.incarnation !== incarnation) {
+      if (observer === undefined && this.#observers.size >= OBSERVERS_MAX) return undefined
+      observer = new Progress(address, incarnation)
+      this.#observers.set(address, observer)
+    }
+    this.#silentTicks.set(address, 0)
+    return observer
   }
 
   /** The child at this address in this incarnation (I2), if it is one. */
@@ -75,10 +100,12 @@ export class Downstreams {
       const fault = this.#answer(child, commitIndex)
       if (fault !== undefined) return fault
     }
+    // A stranger's log that cannot belong to this one is its own trouble: it gets no answer.
+    for (const observer of this.#observers.values()) this.#answer(observer, commitIndex)
     return undefined
   }
 
-  /** A child asks to follow; it waits until this replica leads. Returns the fault if its log cannot belong to this. */
+  /** Who asks to follow waits until this replica leads. Returns the fault if its log cannot belong to this. */
   follow(child: Progress, follow: Follow, commitIndex: number): string | undefined {
     child.parkedFollow = follow
     return this.#isLed ? this.#answer(child, commitIndex) : undefined
@@ -94,11 +121,14 @@ export class Downstreams {
     for (const child of this.#children.values()) {
       if (child.nextIndex === record.firstIndex && child.hasRoom) this.#sendRecord(child, record, commitIndex)
     }
+    for (const child of this.#observers.values()) {
+      if (child.nextIndex === record.firstIndex && child.hasRoom) this.#sendRecord(child, record, commitIndex)
+    }
   }
 
   /** Tells the children of commits that no record has carried to them; all of them, where that may have been lost. */
   tellCommit(commitIndex: number, repeat = false): void {
-    for (const child of this.#children.values()) {
+    for (const child of this.#all()) {
       if (!child.streaming || (child.commitIndexSent >= commitIndex && !repeat)) continue
       child.commitIndexSent = commitIndex
       this.#send(child.address, { $case: 'commit', value: { commitIndex } })
@@ -106,17 +136,40 @@ export class Downstreams {
   }
 
   dropped(address: string): void {
-    this.#children.get(address)?.dropped()
+    this.#at(address)?.dropped()
   }
 
   linkDown(address: string): void {
-    this.#children.get(address)?.rewind()
+    this.#at(address)?.rewind()
   }
 
   tick(commitIndex: number): void {
-    for (const child of this.#children.values()) {
+    this.#forgetSilent()
+    for (const child of this.#all()) {
       child.tick()
       this.#pump(child, commitIndex)
+    }
+  }
+
+  #all(): Progress[] {
+    return [...this.#children.values(), ...this.#observers.values()]
+  }
+
+  #at(address: string): Progress | undefined {
+    return this.#children.get(address) ?? this.#observers.get(address)
+  }
+
+  #forgetObservers(): void {
+    this.#observers = new Map()
+    this.#silentTicks = new Map()
+  }
+
+  #forgetSilent(): void {
+    for (const [address, ticks] of this.#silentTicks) {
+      this.#silentTicks.set(address, ticks + 1)
+      if (ticks < OBSERVER_SILENCE_TICKS) continue
+      this.#observers.delete(address)
+      this.#silentTicks.delete(address)
     }
   }
 

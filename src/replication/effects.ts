@@ -21,6 +21,11 @@ export type Effect =
   | { readonly type: 'writeEpoch'; readonly configuration: Configuration }
   /** The log ends at `index` from now on; undo what was applied above. Step `cutDurable` once synced. */
   | { readonly type: 'cut'; readonly index: number }
+  /**
+   * An operator's recovery gave up what this log knows to be committed: cut it at `index`, wait until that is synced, and
+   * end the process, which comes back with what is left.
+   */
+  | { readonly type: 'cutForRecovery'; readonly index: number; readonly reason: string }
   /** All up to `index` is committed. Never falls. */
   | { readonly type: 'commit'; readonly index: number }
   | { readonly type: 'send'; readonly to: string; readonly epoch: number; readonly body: Body }

@@ -3,7 +3,7 @@
  * there, waits for the cut to be synced, and has then *matched*. From there on it appends what comes, and reports what
  * its whole subtree holds durably (I3).
  */
-import type { FollowFrom } from '../generated/varve/v1/replication.js'
+import type { FollowFrom, Recovery } from '../generated/varve/v1/replication.js'
 import { LogRecord } from '../log/record-codec.js'
 import type { EpochContext } from './epoch-context.js'
 import { epochEnds } from './matching.js'
@@ -15,6 +15,7 @@ const RECEIPT_SIZE_BYTES = WINDOW_SIZE_BYTES / 4
 export class Following {
   readonly upstream: string
   readonly #context: EpochContext
+  readonly #recovery: Recovery | undefined
   #state: 'asking' | 'cutting' | 'matched' = 'asking'
   /** This epoch's EPOCH entry is in the log, and with it all of the head's log before it. */
   #holdsEpoch = false
@@ -23,8 +24,9 @@ export class Following {
   #receivedUnsaidBytes = 0
   #hasAskedThisTick = false
 
-  constructor(upstream: string, context: EpochContext) {
+  constructor(upstream: string, recovery: Recovery | undefined, context: EpochContext) {
     this.upstream = upstream
+    this.#recovery = recovery
     this.#context = context
   }
 
@@ -58,6 +60,11 @@ export class Following {
     // Once matched, a log is never cut in the same epoch: a late answer would undo what was reported.
     if (this.#state !== 'asking' || logId !== log.logId) return
     const own = log.hashAt(index)
+    if (own?.equals(hash) && index < commitIndex && this.#isGivenUp()) {
+      const lost = `indexes ${index + 1} to ${commitIndex} were given up in the recovery of epoch ${this.#recovery?.epoch}`
+      this.#state = 'cutting'
+      return emit({ type: 'cutForRecovery', index, reason: `${lost}; they stay on this disk as orphans` })
+    }
     if (own === undefined || !own.equals(hash) || index < commitIndex) {
       const where = `index ${index}, commitIndex ${commitIndex}`
       return emit({ type: 'alarm', message: `the upstream's log parts from this one at ${where}` })
@@ -110,6 +117,12 @@ export class Following {
   progressed(): void {
     this.#leadOn()
     this.#report(false)
+  }
+
+  /** An operator accepted the loss of committed entries, and this log has not gone through that epoch yet. */
+  #isGivenUp(): boolean {
+    const recovered = this.#recovery?.epoch
+    return recovered !== undefined && this.#context.log.epochs.every(({ epoch }) => epoch < recovered)
   }
 
   #ask(): void {

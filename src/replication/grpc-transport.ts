@@ -272,6 +272,7 @@ function laneOf(envelope: Envelope): Lane {
     case 'register':
     case 'heartbeat':
     case 'heartbeatAnswer':
+    case 'goodbye':
       return 'heartbeat'
     default:
       return 'main'

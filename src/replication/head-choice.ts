@@ -19,7 +19,11 @@ export function survivorFault(
   if (span?.startIndex !== baseEpochIndex || span.startHash.toString('hex') !== baseEpochHash) {
     return `does not hold the beginning of epoch ${base.epoch}`
   }
-  const reported = membership.reports[address] ?? 0
+  // A log that went through a later epoch in office was cut there where its head said so: what it reported before is over.
+  const wentOn = summary.epochs.some(
+    ({ epoch }) => epoch > base.epoch && membership.activeEpochs.includes(epoch),
+  )
+  const reported = wentOn ? 0 : (membership.reports[address] ?? 0)
   if (summary.lastIndex < reported) return `holds ${summary.lastIndex} entries and had reported ${reported}`
   return undefined
 }

@@ -13,6 +13,7 @@ export class Leading {
   readonly #context: EpochContext
   /** Index of this epoch's EPOCH entry; 0 before it is written. */
   #epochIndex = 0
+  #isDraining = false
 
   constructor(configuration: Configuration, coordinator: string, context: EpochContext) {
     this.#configuration = configuration
@@ -23,6 +24,24 @@ export class Leading {
   /** What the head itself reports: its own log needs no match. Undefined before the epoch's first entry. */
   get reportedIndex(): number | undefined {
     return this.#epochIndex === 0 ? undefined : this.#context.log.durableIndex
+  }
+
+  /** Writes are refused: the head is on its way out. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** Nothing is left that is not committed. */
+  get isDrained(): boolean {
+    const { log, commitIndex } = this.#context
+    return this.#isDraining && commitIndex === log.lastIndex
+  }
+
+  /** Takes no more writes in this epoch: whoever leads next then has all that was acknowledged weakly, too. */
+  drain(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    this.#context.emit({ type: 'changed' })
   }
 
   /** Opens the epoch. */

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { Level } from 'level'
 import { z } from 'zod'
+import { ConfigurationStatus } from '../generated/varve/v1/replication.js'
 import { checkWriteAheadFiles } from '../log/wal-check.js'
 import type { Membership, MembershipStore, StoredMembership } from './membership.js'
 
@@ -37,7 +38,20 @@ const membershipSchema = z.looseObject({
   activeEpochs: z.array(whole),
   reports: z.record(z.string(), whole),
   commitBound: whole,
+  // Stores that were made before members could leave do not have these.
+  active: configurationSchema.nullable().optional(),
+  wanted: whole.optional(),
+  left: z.array(z.string()).default([]),
+  recovery: z.object({ epoch: whole, cutIndex: whole, lostToIndex: whole }).nullable().default(null),
 })
+
+/** The value with all that today's has. */
+function completed(stored: z.infer<typeof membershipSchema>): Membership {
+  const { current } = stored
+  const active = stored.active ?? (current?.status === ConfigurationStatus.ACTIVE ? current : stored.base)
+  const wanted = stored.wanted ?? current?.members.length ?? 1
+  return { ...stored, active, wanted } as unknown as Membership
+}
 
 /** Opens or creates the store under `dir`. Rejects with a one-line error when it is locked, newer or damaged. */
 export async function openMembershipStore(dir: string): Promise<MembershipStore> {
@@ -102,7 +116,7 @@ async function readAll(level: Level<string, string>, dir: string): Promise<Map<n
   for await (const [key, text] of level.iterator({ gte: 'shard/', lt: 'shard0' })) {
     const [, ordinal, revision] = key.split('/')
     if (newest.has(Number(ordinal))) stale.push(lastKey!)
-    const membership = parse(membershipSchema, text, dir, key) as unknown as Membership
+    const membership = completed(parse(membershipSchema, text, dir, key))
     newest.set(Number(ordinal), { revision: Number(revision), membership })
     lastKey = key
   }

@@ -2,7 +2,7 @@
  * What the coordinator must never forget of a shard (I1), and how it is kept. The whole value is compared and set by
  * its revision: two changes cannot both succeed, whatever epochs they carry.
  */
-import type { Configuration } from '../generated/varve/v1/replication.js'
+import type { Configuration, Recovery } from '../generated/varve/v1/replication.js'
 
 /** A shard as the cluster's configuration file lists it. */
 export interface ListedShard {
@@ -22,7 +22,12 @@ export interface Membership {
   readonly reservedEpoch: number
   /** The newest configuration that was stored, PROPOSED or ACTIVE. */
   readonly current: Configuration | null
-  /** The last ACTIVE one that had at least minInSync members, and its EPOCH entry: where survivors come from (I5). */
+  /** The last ACTIVE one, whatever its size: its members go on first. */
+  readonly active: Configuration | null
+  /**
+   * The last ACTIVE one that had at least minInSync members, or that an operator forced, and its EPOCH entry: where
+   * survivors come from (I5).
+   */
   readonly base: Configuration | null
   readonly baseEpochIndex: number
   readonly baseEpochHash: string
@@ -32,6 +37,31 @@ export interface Membership {
   readonly reports: Readonly<Record<string, number>>
   /** Highest commitIndex heard of. */
   readonly commitBound: number
+  /** How many members the shard shall have. */
+  readonly wanted: number
+  /** Addresses that left by an operator's wish: they are not brought in again. */
+  readonly left: readonly string[]
+  /** The last forced recovery; null where there never was one. */
+  readonly recovery: Recovery | null
+}
+
+/** A shard that was never in office. */
+export function unborn(logId: string, wanted: number): Membership {
+  return {
+    logId,
+    reservedEpoch: 0,
+    current: null,
+    active: null,
+    base: null,
+    baseEpochIndex: 0,
+    baseEpochHash: '',
+    activeEpochs: [],
+    reports: {},
+    commitBound: 0,
+    wanted,
+    left: [],
+    recovery: null,
+  }
 }
 
 export interface StoredMembership {

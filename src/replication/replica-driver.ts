@@ -172,6 +172,8 @@ export class ReplicaDriver {
         log.cut(effect.index)
         this.#cut = { index: effect.index, writesAfter: 0 }
         return
+      case 'cutForRecovery':
+        return this.#cutForRecovery(effect.index, effect.reason)
       case 'writeEpoch':
         return this.#writeEpoch(effect.configuration)
       case 'changed':
@@ -222,6 +224,16 @@ export class ReplicaDriver {
     this.#append(record)
     this.#options.projector.apply(record)
     this.#step({ type: 'appended', record })
+  }
+
+  /** The projection cannot undo what was committed: the process ends, and its next life begins from what is left. */
+  #cutForRecovery(index: number, reason: string): void {
+    const { log, shard, onAlarm } = this.#options
+    log.cut(index)
+    this.#isStopped = true
+    log.onDurable(() => {
+      if (log.pendingWrites === 0) onAlarm(`shard ${shard}: ${reason}`)
+    })
   }
 
   #countWrite(): void {

@@ -5,17 +5,18 @@
  * An epoch's life at one replica: a Seal or Configure *adopts* it (I2: synced before anything else happens in it);
  * Configure makes this process a member, which *follows* its upstream until their logs are *matched* (I3), or, as
  * head, appends the EPOCH entry; when every member reports that entry the head says *Ready*, and Activate puts the
- * configuration in office (I6). Commit is the lowest report of all members (I4).
+ * configuration in office (I6). Commit is the lowest report of all members (I4). Learn makes it a *learner* instead: it
+ * follows a member of the configuration in office in the same way, and nobody counts it.
  */
 import type { Configuration, Envelope, ReplicaSummary } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
 import { configurationFault, isActive, isMember, memberAt } from './configuration.js'
-import { Downstreams } from './downstreams.js'
+import type { Downstreams } from './downstreams.js'
 import type { Body, Effect, ReplicaEvent } from './effects.js'
-import type { EpochContext } from './epoch-context.js'
 import { Following } from './following.js'
 import { Leading } from './leading.js'
 import { epochEnds } from './matching.js'
+import { ReplicaState } from './replica-state.js'
 import { type ReadContext, StrongReads } from './strong-reads.js'
 import { type Role, roleOf } from './topology.js'
 
@@ -25,6 +26,13 @@ const REPEAT_AFTER_TICKS = 5
 /** What only a downstream says, and what only the upstream does. */
 type ChildBody = Extract<Body, { $case: 'follow' | 'report' | 'barrierAnswer' }>
 type UpstreamBody = Extract<Body, { $case: 'followFrom' | 'record' | 'commit' | 'barrier' }>
+type CoordinatorBody = Extract<Body, { $case: 'seal' | 'configure' | 'activate' | 'learn' | 'drain' }>
+
+/** A part in an epoch: as a member, or, where an upstream is given, as a learner that follows it. */
+interface Part {
+  readonly configuration: Configuration
+  readonly upstream: string | undefined
+}
 
 export interface ReplicaOptions {
   readonly shard: number
@@ -41,48 +49,56 @@ export interface ReplicaOptions {
 export class Replica {
   readonly #options: ReplicaOptions
   readonly #log: Log
+  readonly #state: ReplicaState
   readonly #downstreams: Downstreams
   readonly #reads: StrongReads
-  readonly #context: EpochContext
-  #effects: Effect[] = []
-  #epoch: number
-  #pending: Configuration | undefined
-  #configuration: Configuration | undefined
-  /** This replica's part in its configuration: one of the two while it is a member, none while it is sealed. */
+  /** What to become once the epoch's adoption is synced. */
+  #pending: Part | undefined
+  /** What this process is part of, as a member or as a learner; undefined while it is sealed. */
+  #part: Part | undefined
+  /** How it takes part: one of the two, none while it is sealed. */
   #leading: Leading | undefined
   #following: Following | undefined
-  #active = false
-  #commitIndex: number
   #sealAsked = false
   #ticks = 0
 
   constructor(options: ReplicaOptions) {
+    const state = new ReplicaState(options.log, options.commitIndex)
     this.#options = options
     this.#log = options.log
-    this.#epoch = options.log.adoptedEpoch
-    this.#commitIndex = options.commitIndex
-    this.#downstreams = new Downstreams(options.log, (to, body) => this.#send(to, body))
-    this.#context = this.#epochContext()
+    this.#state = state
+    this.#downstreams = state.downstreams
     this.#reads = new StrongReads(
       this.#readContext(),
-      (to, body) => this.#send(to, body),
-      effect => this.#effects.push(effect),
+      (to, body) => state.send(to, body),
+      effect => state.emit(effect),
     )
+    state.onApplied = index => this.#reads.applied(index)
   }
 
   /** The highest epoch adopted, synced or not. */
   get epoch(): number {
-    return this.#epoch
+    return this.#state.epoch
   }
 
   /** The configuration that this process is a member of now. */
   get configuration(): Configuration | undefined {
-    return this.#configuration
+    return this.#part?.upstream === undefined ? this.#part?.configuration : undefined
   }
 
   /** Invariant: never falls, never above the log's last index. */
   get commitIndex(): number {
-    return this.#commitIndex
+    return this.#state.commitIndex
+  }
+
+  /** It follows uncounted. */
+  get isLearner(): boolean {
+    return this.#part?.upstream !== undefined
+  }
+
+  /** As head it was asked to drain, and holds nothing any more that is not committed. */
+  get isDrained(): boolean {
+    return this.#leading?.isDrained ?? false
   }
 
   get isHead(): boolean {
@@ -91,12 +107,13 @@ export class Replica {
 
   /** True once the coordinator said that this epoch's configuration is in office. */
   get isActive(): boolean {
-    return this.#active
+    return this.#state.isActive
   }
 
-  get role(): Role | 'sealed' {
-    if (this.#configuration === undefined) return 'sealed'
-    const { topology, members } = this.#configuration
+  get role(): Role | 'learner' | 'sealed' {
+    if (this.#part === undefined) return 'sealed'
+    if (this.isLearner) return 'learner'
+    const { topology, members } = this.#part.configuration
     return roleOf(topology, members, this.#options.address) ?? 'sealed'
   }
 
@@ -108,7 +125,8 @@ export class Replica {
   /** Why no client entry may be appended here now (I6), in words; undefined where one may. */
   writeRefusal(strong: boolean): string | undefined {
     if (this.#leading === undefined) return 'this replica is not the head'
-    if (!this.#active) return `epoch ${this.#epoch} is not active yet`
+    if (!this.isActive) return `epoch ${this.epoch} is not active yet`
+    if (this.#leading.isDraining) return 'the head is leaving: its shard gets another'
     return strong ? this.#leading.strongRefusal() : undefined
   }
 
@@ -136,67 +154,66 @@ export class Replica {
         this.#downstreams.linkDown(event.address)
         break
     }
-    return this.#takeEffects()
+    return this.#state.takeEffects()
   }
 
   /** Time passes: what was not answered is sent again. */
   tick(): Effect[] {
     this.#ticks += 1
     this.#reads.tick()
-    this.#downstreams.tick(this.#commitIndex)
+    this.#downstreams.tick(this.commitIndex)
     // The next record carries the news; only where none comes is it worth a message, and that can wait for a tick.
-    this.#downstreams.tellCommit(this.#commitIndex)
+    this.#downstreams.tellCommit(this.commitIndex)
     this.#following?.tick()
     if (this.#ticks % REPEAT_AFTER_TICKS === 0) this.#repeat()
-    return this.#takeEffects()
+    return this.#state.takeEffects()
   }
 
   /** What this replica holds, for the coordinator. */
   summary(): ReplicaSummary {
     return {
       shard: this.#options.shard,
-      adoptedEpoch: this.#epoch,
+      adoptedEpoch: this.epoch,
       logId: this.#log.logId,
       lastIndex: this.#log.lastIndex,
-      commitIndex: this.#commitIndex,
+      commitIndex: this.commitIndex,
       epochs: epochEnds(this.#log),
     }
   }
 
-  #takeEffects(): Effect[] {
-    const effects = this.#effects
-    this.#effects = []
-    return effects
-  }
-
-  #send(to: string, body: Body): void {
-    this.#effects.push({ type: 'send', to, epoch: this.#epoch, body })
-  }
-
   #onMessage(envelope: Envelope): void {
-    const { body, from, epoch } = envelope
-    if (body === undefined || epoch < this.#epoch) return
+    const { body, from, epoch, incarnation } = envelope
+    if (body === undefined || epoch < this.epoch) return
     switch (body.$case) {
       case 'seal':
-        if (from === this.#options.coordinator) this.#onSeal(epoch)
-        return
       case 'configure':
-        if (from === this.#options.coordinator) this.#onConfigure(body.value.configuration)
-        return
       case 'activate':
-        if (from === this.#options.coordinator) this.#onActivate(epoch, body.value.configuration)
+      case 'learn':
+      case 'drain':
+        if (from === this.#options.coordinator) this.#onCoordinatorMessage(epoch, body)
         return
       default:
-        if (epoch === this.#epoch && this.#isPeer(envelope))
-          this.#onPeerMessage(from, envelope.incarnation, body)
+        if (epoch !== this.epoch || this.#part === undefined) return
+        // I2: only members, in the incarnation that the configuration names, are counted.
+        if (isMember(this.#part.configuration, from, incarnation))
+          this.#onPeerMessage(from, incarnation, body)
+        else if (!this.isLearner) this.#onObserverMessage(from, incarnation, body)
     }
   }
 
-  /** I2: only members, in the incarnation that the configuration names, are listened to. */
-  #isPeer(envelope: Envelope): boolean {
-    return (
-      this.#configuration !== undefined && isMember(this.#configuration, envelope.from, envelope.incarnation)
-    )
+  #onCoordinatorMessage(epoch: number, body: CoordinatorBody): void {
+    switch (body.$case) {
+      case 'seal':
+        return this.#onSeal(epoch)
+      case 'configure':
+        return this.#onConfigure(body.value.configuration)
+      case 'activate':
+        return this.#onActivate(epoch, body.value.configuration)
+      case 'learn':
+        return this.#onLearn(body.value.configuration, body.value.upstream)
+      case 'drain':
+        if (epoch === this.epoch) this.#leading?.drain()
+    }
   }
 
   #onPeerMessage(from: string, incarnation: number, body: Body): void {
@@ -214,7 +231,7 @@ export class Replica {
       case 'readIndex':
         return this.#reads.readIndex(from, body.value.id)
       case 'readIndexAnswer':
-        if (from !== this.#configuration?.head) return
+        if (from !== this.configuration?.head) return
         if (body.value.refused === '') this.#following?.hearCommit(body.value.index)
         return this.#reads.readIndexAnswer(body.value)
     }
@@ -225,16 +242,25 @@ export class Replica {
     if (child === undefined) return
     switch (body.$case) {
       case 'follow': {
-        const fault = this.#downstreams.follow(child, body.value, this.#commitIndex)
-        if (fault !== undefined) this.#alarm(fault)
+        const fault = this.#downstreams.follow(child, body.value, this.commitIndex)
+        if (fault !== undefined) this.#state.alarm(fault)
         return
       }
       case 'report':
-        this.#downstreams.report(child, body.value, this.#commitIndex)
+        this.#downstreams.report(child, body.value, this.commitIndex)
         return this.#progressed()
       case 'barrierAnswer':
         return this.#reads.barrierAnswer(body.value.nonce, from)
     }
+  }
+
+  /** Who is no member may follow a member, and is never counted (I3). */
+  #onObserverMessage(from: string, incarnation: number, body: Body): void {
+    if (body.$case !== 'follow' && body.$case !== 'report') return
+    const observer = this.#downstreams.observer(from, incarnation)
+    if (observer === undefined) return
+    if (body.$case === 'follow') this.#downstreams.follow(observer, body.value, this.commitIndex)
+    else this.#downstreams.report(observer, body.value, this.commitIndex)
   }
 
   #onUpstreamMessage(following: Following, body: UpstreamBody): void {
@@ -253,74 +279,94 @@ export class Replica {
   // -- epochs
 
   #onSeal(epoch: number): void {
-    if (epoch > this.#epoch) this.#adopt(epoch)
-    if (this.#configuration !== undefined) return
+    if (epoch > this.epoch) this.#adopt(epoch)
+    if (this.#part !== undefined) return
     this.#sealAsked = true
     this.#answerSeal()
   }
 
   /** Adopting an epoch ends the one before: no append, report or barrier answer in it after this (I2). */
   #adopt(epoch: number): void {
-    this.#reads.leave(`epoch ${this.#epoch} is over`)
-    this.#epoch = epoch
-    this.#configuration = undefined
+    this.#reads.leave(`epoch ${this.epoch} is over`)
+    this.#state.epoch = epoch
+    this.#state.isActive = false
+    this.#part = undefined
     this.#pending = undefined
     this.#leading = undefined
     this.#following = undefined
-    this.#active = false
     this.#sealAsked = false
     this.#downstreams.leave()
-    this.#effects.push({ type: 'adopt', epoch }, { type: 'changed' })
+    this.#state.emit({ type: 'adopt', epoch })
+    this.#state.emit({ type: 'changed' })
   }
 
   /** Answers a Seal once the epoch and all that was appended before it are synced. */
   #answerSeal(): void {
-    const isDurable = this.#log.durableEpoch >= this.#epoch && this.#log.pendingWrites === 0
+    const isDurable = this.#log.durableEpoch >= this.epoch && this.#log.pendingWrites === 0
     if (!this.#sealAsked || !isDurable) return
     this.#sealAsked = false
-    this.#send(this.#options.coordinator, { $case: 'sealed', value: { summary: this.summary() } })
+    this.#state.send(this.#options.coordinator, { $case: 'sealed', value: { summary: this.summary() } })
   }
 
   #onConfigure(configuration: Configuration | undefined): void {
     const { address, incarnation } = this.#options
-    if (configuration === undefined || configuration.epoch < this.#epoch) return
+    if (configuration === undefined || configuration.epoch < this.epoch) return
+    if (isMember(configuration, address, incarnation)) this.#prepare({ configuration, upstream: undefined })
+  }
+
+  /** A learner follows whom the coordinator names, in the epoch in office. Named again elsewhere, it begins anew. */
+  #onLearn(configuration: Configuration | undefined, upstream: string): void {
+    if (configuration === undefined || configuration.epoch < this.epoch) return
+    const { address } = this.#options
+    if (memberAt(configuration, address) !== undefined || memberAt(configuration, upstream) === undefined)
+      return
+    this.#prepare({ configuration, upstream })
+  }
+
+  #prepare(part: Part): void {
+    const { configuration } = part
     const fault = configurationFault(configuration)
-    if (fault !== undefined) return this.#alarm(`epoch ${configuration.epoch}: ${fault}`)
-    if (!isMember(configuration, address, incarnation)) return
-    if (this.#configuration?.epoch === configuration.epoch) return
-    if (configuration.epoch > this.#epoch) this.#adopt(configuration.epoch)
-    if (this.#log.logId === '') this.#effects.push({ type: 'setLogId', logId: configuration.logId })
+    if (fault !== undefined) return this.#state.alarm(`epoch ${configuration.epoch}: ${fault}`)
+    if (this.#part?.configuration.epoch === configuration.epoch) return
+    if (configuration.epoch > this.epoch) this.#adopt(configuration.epoch)
+    if (this.#log.logId === '') this.#state.emit({ type: 'setLogId', logId: configuration.logId })
     else if (this.#log.logId !== configuration.logId) {
-      return this.#alarm(`the shard's log is ${configuration.logId}, this replica holds ${this.#log.logId}`)
+      const fault = `the shard's log is ${configuration.logId}, this replica holds ${this.#log.logId}`
+      return this.#state.alarm(fault)
     }
-    this.#pending = configuration
+    this.#pending = part
     this.#enter()
   }
 
-  /** Becomes a member once the adoption is synced. */
+  /** Becomes a member or learner once the adoption is synced. */
   #enter(): void {
-    const configuration = this.#pending
-    if (configuration === undefined || this.#log.durableEpoch < configuration.epoch) return
+    const part = this.#pending
+    if (part === undefined || this.#log.durableEpoch < part.configuration.epoch) return
+    const { configuration } = part
+    const { address, coordinator } = this.#options
     this.#pending = undefined
     this.#sealAsked = false
-    this.#configuration = configuration
-    this.#active = isActive(configuration)
-    const { address, coordinator } = this.#options
+    this.#part = part
+    this.#state.isActive = isActive(configuration)
     this.#downstreams.enter(configuration, address)
-    if (configuration.head === address) this.#leading = new Leading(configuration, coordinator, this.#context)
-    else this.#following = new Following(memberAt(configuration, address)!.upstream, this.#context)
+    if (configuration.head === address) {
+      this.#leading = new Leading(configuration, coordinator, this.#state)
+    } else {
+      const upstream = part.upstream ?? memberAt(configuration, address)!.upstream
+      this.#following = new Following(upstream, configuration.recovery, this.#state)
+    }
     this.#leading?.begin()
     this.#following?.begin()
-    this.#effects.push({ type: 'changed' })
+    this.#state.emit({ type: 'changed' })
   }
 
   #onActivate(epoch: number, configuration: Configuration | undefined): void {
     if (configuration === undefined || epoch !== configuration.epoch) return
-    if (this.#configuration?.epoch !== epoch) this.#onConfigure(configuration)
-    if (epoch !== this.#epoch || this.#configuration === undefined || this.#active) return
-    this.#active = true
-    this.#configuration = configuration
-    this.#effects.push({ type: 'changed' })
+    if (this.#part?.configuration.epoch !== epoch) this.#onConfigure(configuration)
+    if (epoch !== this.epoch || this.configuration === undefined || this.isActive) return
+    this.#state.isActive = true
+    this.#part = { configuration, upstream: undefined }
+    this.#state.emit({ type: 'changed' })
     this.#leading?.progressed()
   }
 
@@ -341,38 +387,7 @@ export class Replica {
   #repeat(): void {
     this.#leading?.repeat()
     this.#following?.repeat()
-    this.#downstreams.tellCommit(this.#commitIndex, true)
-  }
-
-  #commitTo(index: number): void {
-    if (index <= this.#commitIndex) return
-    this.#commitIndex = index
-    this.#effects.push({ type: 'commit', index })
-  }
-
-  #alarm(message: string): void {
-    this.#effects.push({ type: 'alarm', message })
-  }
-
-  #epochContext(): EpochContext {
-    const replica = this
-    return {
-      log: replica.#log,
-      downstreams: replica.#downstreams,
-      get epoch() {
-        return replica.#epoch
-      },
-      get isActive() {
-        return replica.#active
-      },
-      get commitIndex() {
-        return replica.#commitIndex
-      },
-      send: (to, body) => replica.#send(to, body),
-      emit: effect => replica.#effects.push(effect),
-      commitTo: index => replica.#commitTo(index),
-      applied: index => replica.#reads.applied(index),
-    }
+    this.#downstreams.tellCommit(this.commitIndex, true)
   }
 
   #readContext(): ReadContext {
@@ -380,7 +395,7 @@ export class Replica {
     return {
       headRefusal: () => replica.writeRefusal(true),
       get commitIndex() {
-        return replica.#commitIndex
+        return replica.commitIndex
       },
       get appliedIndex() {
         return replica.#following?.isMatched ? replica.#log.lastIndex : undefined
@@ -389,7 +404,7 @@ export class Replica {
         return replica.#downstreams.addresses()
       },
       get head() {
-        return replica.#configuration?.head
+        return replica.configuration?.head
       },
       get upstream() {
         return replica.#following?.upstream

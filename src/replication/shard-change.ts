@@ -1,341 +1,235 @@
 /**
- * The coordinator's state machine for one shard: how it gets from one configuration to the next. An epoch number is
- * reserved in the store before its first Seal; the configuration is stored before any replica is told; ACTIVE is
- * recorded before any replica is told (I1, I6). Any surprise on the way burns the epoch and begins again with a higher.
+ * One change of a shard's configuration, step by step. An epoch number is reserved in the store before its first Seal;
+ * the configuration is stored before any replica is told; ACTIVE is recorded before any replica is told (I1, I6). Any
+ * surprise on the way burns the epoch: a change is begun again, with a higher one.
  */
-import { Topology } from '../generated/varve/v1/cluster.js'
-import {
-  type Configuration,
-  ConfigurationStatus,
-  type ReplicaHeartbeat,
-  type ReplicaSummary,
-} from '../generated/varve/v1/replication.js'
+import type { Configuration, ReplicaSummary } from '../generated/varve/v1/replication.js'
+import { memberFault } from './change-due.js'
 import { activated, hasEnoughMembers, memberAt } from './configuration.js'
 import type { Body } from './effects.js'
-import { chooseHead, survivorFault } from './head-choice.js'
-import type { ListedShard, Membership, StoredMembership } from './membership.js'
-import { plantTree } from './topology.js'
+import type { NodeTable } from './node-table.js'
+import { propose, type Seal } from './proposal.js'
+import type { ShardRecord } from './shard-record.js'
 
-/** Ticks after which a change that could not be completed is tried again, with a higher epoch. */
-const RETRY_AFTER_TICKS = 50
+/** Who is alive and has not sealed by then is left out, ms ... */
+export const SEAL_MS_MAX = 1_000
+/** ... later where too few would be left for strong requests, ms. */
+export const SEAL_BELOW_MIN_MS_MAX = 3_000
+/** How long a head that leaves may take to get rid of what is not committed, ms. */
+export const DRAIN_MS_MAX = 2_000
 
-/** Ticks between two persisted copies of what members reported. */
-const PERSIST_REPORTS_TICKS = 100
+/** An operator's forced recovery. */
+export interface Force {
+  /** Whose log counts; '' for the one with the most. */
+  readonly address: string
+  readonly done: (configuration: Configuration) => void
+  readonly failed: (reason: string) => void
+}
 
-/** What a sealed replica holds, and which life of its process said so. */
-type Seals = Map<string, { readonly incarnation: number; readonly summary: ReplicaSummary }>
+interface Sealing {
+  readonly name: 'sealing'
+  readonly epoch: number
+  readonly sinceMs: number
+  readonly seals: Map<string, Seal>
+  /** Whom to seal; in this order they go on. */
+  readonly order: readonly string[]
+  readonly force: Force | undefined
+}
 
 type Phase =
-  /** In office, or waiting for members. */
   | { readonly name: 'idle' }
-  | { readonly name: 'reserving'; readonly epoch: number }
-  | { readonly name: 'sealing'; readonly epoch: number; readonly seals: Seals }
-  | { readonly name: 'proposing'; readonly configuration: Configuration }
+  /** The head, which leaves, gets rid of what is not committed. */
+  | { readonly name: 'draining'; readonly untilMs: number }
+  | { readonly name: 'reserving'; readonly epoch: number; readonly force: Force | undefined }
+  | Sealing
+  | { readonly name: 'proposing'; readonly configuration: Configuration; readonly force: Force | undefined }
   | { readonly name: 'configuring'; readonly configuration: Configuration }
-  | { readonly name: 'recording'; readonly configuration: Configuration }
+  | {
+      readonly name: 'recording'
+      readonly configuration: Configuration
+      readonly before: Configuration | null
+    }
 
-/** What the shard needs of the coordinator around it. */
+/** What a change needs of the shard's control around it. */
 export interface ChangeContext {
-  /** The incarnation of the process that is alive at this address, if one registered. */
-  incarnationAt(address: string): number | undefined
-  /** What that process said of its replica of this shard when it registered. */
-  registered(address: string): ReplicaSummary | undefined
+  readonly record: ShardRecord
+  readonly nodes: NodeTable
   send(to: string, epoch: number, body: Body): void
-  /** Stores the value; `stored` is called with the outcome. */
-  store(expectedRevision: number, membership: Membership): void
-  changed(): void
+  /** Whom to seal now, those in office first. */
+  toSeal(): readonly string[]
+  /** A member of the proposed configuration that holds it up for too long. */
+  heldUp(configuration: Configuration): boolean
+  /** The change came to nothing: why, in words. */
+  gaveUp(waitingFor: string): void
+  /** Head and members were found. */
+  proposed(): void
+  inOffice(configuration: Configuration, before: Configuration | null): void
 }
 
 export class ShardChange {
-  readonly listed: ListedShard
   readonly #context: ChangeContext
-  #revision: number
-  #membership: Membership
   #phase: Phase = { name: 'idle' }
-  #writing = false
-  #waitingFor = ''
-  #reports = new Map<string, number>()
-  #commitBound: number
-  #ticks = 0
-  #retryAtTick = 0
+  #drainedEpoch = 0
 
-  /** `logId` is used if the shard was never born; the caller makes it. */
-  constructor(
-    listed: ListedShard,
-    stored: StoredMembership | undefined,
-    logId: string,
-    context: ChangeContext,
-  ) {
-    this.listed = listed
+  constructor(context: ChangeContext) {
     this.#context = context
-    this.#revision = stored?.revision ?? 0
-    this.#membership = stored?.membership ?? unborn(logId)
-    this.#commitBound = this.#membership.commitBound
-    for (const [address, index] of Object.entries(this.#membership.reports)) this.#reports.set(address, index)
   }
 
-  /** The newest configuration stored. */
-  get current(): Configuration | null {
-    return this.#membership.current
+  get phase(): Phase['name'] {
+    return this.#phase.name
   }
 
-  /** Highest epoch reserved. */
-  get reservedEpoch(): number {
-    return this.#membership.reservedEpoch
+  /** Begins with an epoch above every one that was reserved or heard of. */
+  begin(force?: Force): void {
+    const { record, nodes } = this.#context
+    const known = nodes.all().map(node => node.replicas.get(record.listed.ordinal)?.adoptedEpoch ?? 0)
+    const epoch = Math.max(record.membership.reservedEpoch, ...known) + 1
+    this.#phase = { name: 'reserving', epoch, force }
+    record.write({ reservedEpoch: epoch })
   }
 
-  get status(): 'ACTIVE' | 'PROPOSED' | 'WAITING' {
-    if ('configuration' in this.#phase) return 'PROPOSED'
-    if (this.#phase.name !== 'idle' || this.#waitingFor !== '') return 'WAITING'
-    return this.#changeDue() === undefined ? 'ACTIVE' : 'WAITING'
+  /** Begins as soon as the head of the configuration in office, which leaves, holds nothing that is not committed. */
+  beginDrained(): void {
+    const untilMs = this.#context.nodes.nowMs + DRAIN_MS_MAX
+    this.#phase = { name: 'draining', untilMs }
+    this.#drain(untilMs)
   }
 
-  /** What the shard waits for, in words; empty while it waits for nothing. */
-  get waitingFor(): string {
-    return this.#waitingFor
+  /** The head says that nothing is left. */
+  drained(epoch: number): void {
+    this.#drainedEpoch = epoch
   }
 
-  /** A process registered or fell silent, or time passed: begin a change if one is due and possible. */
-  consider(): void {
-    if (this.#writing || this.#ticks < this.#retryAtTick) return
-    if (this.#phase.name !== 'idle' && this.#participantsStand()) return
-    const reason = this.#phase.name === 'idle' ? this.#changeDue() : 'a member restarted'
-    const missing = this.#order().filter(address => this.#context.incarnationAt(address) === undefined)
-    if (reason === undefined) return this.#wait(missing.join(', '))
-    if (missing.length > 0) return this.#wait(missing.join(', '))
-    const fault = this.#birthFault()
-    if (fault !== undefined) return this.#wait(fault)
-    this.#reserve()
+  /** Time passed, or a process came or went. Not while something is being stored. */
+  goOn(): void {
+    const phase = this.#phase
+    if (phase.name === 'draining') this.#drain(phase.untilMs)
+    else if (phase.name === 'sealing') this.#seal(phase)
+    else if (phase.name === 'configuring') this.#configure(phase.configuration)
   }
 
   sealed(from: string, incarnation: number, epoch: number, summary: ReplicaSummary): void {
     const phase = this.#phase
     if (phase.name !== 'sealing' || phase.epoch !== epoch) return
-    if (this.#context.incarnationAt(from) !== incarnation) return
-    if (summary.adoptedEpoch !== epoch) return
+    if (this.#context.nodes.incarnationAt(from) !== incarnation || summary.adoptedEpoch !== epoch) return
+    if (!phase.order.includes(from)) return
     phase.seals.set(from, { incarnation, summary })
-    if (this.#unsealed(phase.seals).length === 0) this.#propose(phase.epoch, phase.seals)
+    if (this.#unsealed(phase).length === 0) this.#propose(phase)
   }
 
   ready(from: string, incarnation: number, epoch: number, epochIndex: number, epochHash: Buffer): void {
     const phase = this.#phase
-    if (phase.name !== 'configuring' || phase.configuration.epoch !== epoch || this.#writing) return
+    const { record } = this.#context
+    if (phase.name !== 'configuring' || phase.configuration.epoch !== epoch || record.isWriting) return
     const head = memberAt(phase.configuration, from)
     if (from !== phase.configuration.head || head?.incarnation !== incarnation) return
     const configuration = activated(phase.configuration)
-    this.#phase = { name: 'recording', configuration }
-    const isBase = hasEnoughMembers(configuration)
+    const before = record.membership.active
+    this.#phase = { name: 'recording', configuration, before }
+    // What an operator forced is where survivors come from, however few it has.
+    const isBase = hasEnoughMembers(configuration) || configuration.recovery?.epoch === epoch
     const base = { base: configuration, baseEpochIndex: epochIndex, baseEpochHash: epochHash.toString('hex') }
-    this.#reports = new Map(configuration.members.map(({ address }) => [address, epochIndex]))
-    if (isBase) this.#commitBound = Math.max(this.#commitBound, epochIndex)
-    this.#write({
-      ...this.#membership,
+    const members = configuration.members.map(({ address }) => address)
+    record.reports.begin(members, epochIndex, isBase)
+    record.write({
       ...(isBase ? base : {}),
       current: configuration,
-      activeEpochs: [...this.#membership.activeEpochs, epoch],
-      reports: Object.fromEntries(this.#reports),
-      commitBound: this.#commitBound,
+      active: configuration,
+      activeEpochs: [...record.membership.activeEpochs, epoch],
     })
   }
 
-  heartbeat(from: string, incarnation: number, replica: ReplicaHeartbeat): void {
-    const { current } = this.#membership
-    if (current === null || memberAt(current, from)?.incarnation !== incarnation) return
-    if (this.#phase.name !== 'idle' || current.status !== ConfigurationStatus.ACTIVE) return
-    if (!(replica.active && replica.epoch === current.epoch)) {
-      if (replica.epoch <= current.epoch) this.#activate(from, current)
-      return
-    }
-    this.#reports.set(from, Math.max(this.#reports.get(from) ?? 0, replica.reportedIndex))
-    this.#commitBound = Math.max(this.#commitBound, replica.commitIndex)
-  }
-
-  /** The outcome of `store`: the new revision, or undefined where the value had changed meanwhile. */
-  stored(revision: number | undefined): void {
-    this.#writing = false
-    if (revision === undefined)
-      throw new Error(`shard ${this.listed.name}: another coordinator writes to this store`)
-    this.#revision = revision
-    const before = this.#phase
-    this.#afterStore()
-    // Reports are stored now and then: nobody needs a new shard map for that.
-    if (this.#phase !== before) this.#context.changed()
-  }
-
-  tick(): void {
-    this.#ticks += 1
+  /** What was to be stored is: the next step. */
+  stored(): void {
     const phase = this.#phase
-    if (phase.name === 'sealing') this.#seal(phase.epoch, phase.seals)
-    if (phase.name === 'configuring') this.#configure(phase.configuration)
-    this.consider()
-    if (this.#ticks % PERSIST_REPORTS_TICKS === 0) this.#persistReports()
-  }
-
-  // -- why and when
-
-  /** The order in which members stand: the base's, or the listed one for a shard that was never in office. */
-  #order(): readonly string[] {
-    return this.#membership.base?.members.map(({ address }) => address) ?? this.listed.replicas
-  }
-
-  #changeDue(): string | undefined {
-    const { current } = this.#membership
-    if (current === null) return 'the shard is not born yet'
-    if (current.status !== ConfigurationStatus.ACTIVE) return 'the last change was not finished'
-    // An earlier life of this coordinator may have sealed replicas in it: they serve in no lower one any more.
-    if (this.#membership.reservedEpoch > current.epoch) return 'an epoch was reserved and never used'
-    const restarted = current.members.some(({ address, incarnation }) => {
-      const alive = this.#context.incarnationAt(address)
-      return alive !== undefined && alive !== incarnation
-    })
-    return restarted ? 'a member restarted' : undefined
-  }
-
-  /** True while every process that takes part in the change that is under way is the one that it began with. */
-  #participantsStand(): boolean {
-    const phase = this.#phase
-    if (!('configuration' in phase)) return true
-    return phase.configuration.members.every(({ address, incarnation }) => {
-      const alive = this.#context.incarnationAt(address)
-      return alive === undefined || alive === incarnation
-    })
-  }
-
-  /** A store that knows nothing must not make a new shard over old data (Changes of configuration, 9). */
-  #birthFault(): string | undefined {
-    if (this.#membership.reservedEpoch > 0) return undefined
-    for (const address of this.listed.replicas) {
-      const summary = this.#context.registered(address)
-      if (summary === undefined) return `${address} to say what it holds`
-      if (summary.adoptedEpoch === 0 && summary.lastIndex === 0) continue
-      return `an operator: ${address} holds data of epoch ${summary.adoptedEpoch}, this coordinator has no record of it`
-    }
-    return undefined
-  }
-
-  #wait(waitingFor: string): void {
-    if (waitingFor === this.#waitingFor) return
-    this.#waitingFor = waitingFor
-    this.#context.changed()
-  }
-
-  // -- the steps of a change
-
-  #reserve(): void {
-    const heard = this.#order().map(address => this.#context.registered(address)?.adoptedEpoch ?? 0)
-    const epoch = Math.max(this.#membership.reservedEpoch, ...heard) + 1
-    this.#waitingFor = ''
-    this.#phase = { name: 'reserving', epoch }
-    this.#write({ ...this.#membership, reservedEpoch: epoch })
-  }
-
-  #seal(epoch: number, seals: Seals): void {
-    for (const address of this.#unsealed(seals))
-      this.#context.send(address, epoch, { $case: 'seal', value: {} })
-  }
-
-  /** Members whose present process has not sealed yet; what an earlier life of it said does not count. */
-  #unsealed(seals: Seals): string[] {
-    return this.#order().filter(address => {
-      const alive = this.#context.incarnationAt(address)
-      return alive === undefined || seals.get(address)?.incarnation !== alive
-    })
-  }
-
-  #propose(epoch: number, seals: Seals): void {
-    const order = this.#order()
-    const summaries = new Map([...seals].map(([address, { summary }]) => [address, summary]))
-    const remembered = { ...this.#membership, reports: Object.fromEntries(this.#reports) }
-    for (const [address, summary] of summaries) {
-      const fault = survivorFault(remembered, address, summary)
-      if (fault !== undefined) return this.#giveUp(`an operator: ${address} ${fault}`)
-    }
-    const head = chooseHead(this.#membership, order, summaries)
-    if (head === undefined) return this.#giveUp('a survivor of the last configuration')
-    const { lastIndex } = summaries.get(head)!
-    if (lastIndex < this.#commitBound) {
-      return this.#giveUp(`a member that holds index ${this.#commitBound}; ${head} ends at ${lastIndex}`)
-    }
-    const peers = [head, ...order.filter(address => address !== head)].map(address => ({
-      address,
-      incarnation: this.#context.incarnationAt(address)!,
-    }))
-    const topology = this.listed.topology === 'star' ? Topology.STAR : Topology.CHAIN
-    const configuration: Configuration = {
-      shard: this.listed.ordinal,
-      logId: this.#membership.logId,
-      epoch,
-      head,
-      members: plantTree(topology, peers),
-      topology,
-      minInSync: this.listed.minInSync,
-      status: ConfigurationStatus.PROPOSED,
-      recovery: undefined,
-    }
-    this.#phase = { name: 'proposing', configuration }
-    this.#write({ ...this.#membership, current: configuration })
-  }
-
-  #configure(configuration: Configuration): void {
-    for (const { address } of configuration.members) {
-      this.#context.send(address, configuration.epoch, { $case: 'configure', value: { configuration } })
-    }
-  }
-
-  #activate(to: string, configuration: Configuration): void {
-    this.#context.send(to, configuration.epoch, { $case: 'activate', value: { configuration } })
-  }
-
-  #giveUp(waitingFor: string): void {
-    this.#phase = { name: 'idle' }
-    this.#retryAtTick = this.#ticks + RETRY_AFTER_TICKS
-    this.#wait(waitingFor)
-  }
-
-  #afterStore(): void {
-    const phase = this.#phase
+    const { nodes, toSeal } = this.#context
     if (phase.name === 'reserving') {
-      const seals: Seals = new Map()
-      this.#phase = { name: 'sealing', epoch: phase.epoch, seals }
-      this.#seal(phase.epoch, seals)
+      const { epoch, force } = phase
+      const order = force === undefined ? toSeal() : nodes.alive()
+      const sealing: Sealing = {
+        name: 'sealing',
+        epoch,
+        sinceMs: nodes.nowMs,
+        seals: new Map(),
+        order,
+        force,
+      }
+      this.#phase = sealing
+      this.#seal(sealing)
     } else if (phase.name === 'proposing') {
       this.#phase = { name: 'configuring', configuration: phase.configuration }
+      phase.force?.done(phase.configuration)
       this.#configure(phase.configuration)
     } else if (phase.name === 'recording') {
       this.#phase = { name: 'idle' }
-      for (const { address } of phase.configuration.members) this.#activate(address, phase.configuration)
+      this.#context.inOffice(phase.configuration, phase.before)
     }
   }
 
-  #persistReports(): void {
-    const { current, reports, commitBound } = this.#membership
-    if (this.#writing || this.#phase.name !== 'idle' || current === null) return
-    const isNews = [...this.#reports].some(([address, index]) => reports[address] !== index)
-    if (!isNews && commitBound === this.#commitBound) return
-    this.#write({
-      ...this.#membership,
-      reports: Object.fromEntries(this.#reports),
-      commitBound: this.#commitBound,
+  #drain(untilMs: number): void {
+    const { record, nodes, send } = this.#context
+    const { current } = record.membership
+    const isOver = current === null || memberFault(current, nodes) !== undefined
+    if (isOver || this.#drainedEpoch === current.epoch || nodes.nowMs >= untilMs) return this.begin()
+    send(current.head, current.epoch, { $case: 'drain', value: {} })
+  }
+
+  #seal(phase: Sealing): void {
+    const { record, nodes, send } = this.#context
+    const unsealed = this.#unsealed(phase)
+    const isBirth = record.membership.active === null
+    const isEnough = !isBirth && phase.seals.size >= record.listed.minInSync
+    const maxMs = isEnough ? SEAL_MS_MAX : SEAL_BELOW_MIN_MS_MAX
+    if (unsealed.length === 0 || nodes.nowMs - phase.sinceMs >= maxMs) return this.#propose(phase)
+    for (const address of unsealed) send(address, phase.epoch, { $case: 'seal', value: {} })
+  }
+
+  /** Those alive whose present process has not sealed yet; what an earlier life of it said does not count. */
+  #unsealed({ order, seals }: Sealing): string[] {
+    return order.filter(address => {
+      const alive = this.#context.nodes.incarnationAt(address)
+      return alive !== undefined && seals.get(address)?.incarnation !== alive
     })
   }
 
-  #write(membership: Membership): void {
-    this.#writing = true
-    this.#membership = membership
-    this.#context.store(this.#revision, membership)
+  #propose({ epoch, seals, order, force }: Sealing): void {
+    const { record, nodes } = this.#context
+    const standing = [...seals].filter(([address, seal]) => nodes.incarnationAt(address) === seal.incarnation)
+    const isShortAtBirth = record.membership.active === null && standing.length < order.length
+    if (isShortAtBirth) return this.#giveUp(order.join(', '), force)
+    const isWanted = (address: string) => force === undefined || ['', address].includes(force.address)
+    const proposal = propose({
+      listed: record.listed,
+      membership: record.newest,
+      epoch,
+      seals: new Map(standing.filter(([address]) => isWanted(address))),
+      order,
+      leftOut: address => record.membership.left.includes(address),
+      clockAheadMs: address => nodes.clockAheadMs(address),
+      force: force !== undefined,
+    })
+    if ('waitingFor' in proposal) return this.#giveUp(proposal.waitingFor, force)
+    const { configuration } = proposal
+    this.#phase = { name: 'proposing', configuration, force }
+    this.#context.proposed()
+    if (force !== undefined) record.reports.giveUp(configuration.recovery!.cutIndex)
+    record.write({ current: configuration, recovery: configuration.recovery ?? null })
   }
-}
 
-function unborn(logId: string): Membership {
-  return {
-    logId,
-    reservedEpoch: 0,
-    current: null,
-    base: null,
-    baseEpochIndex: 0,
-    baseEpochHash: '',
-    activeEpochs: [],
-    reports: {},
-    commitBound: 0,
+  #configure(configuration: Configuration): void {
+    const { nodes, send, heldUp } = this.#context
+    if (memberFault(configuration, nodes) !== undefined || heldUp(configuration)) {
+      this.#phase = { name: 'idle' }
+      return
+    }
+    for (const { address } of configuration.members) {
+      send(address, configuration.epoch, { $case: 'configure', value: { configuration } })
+    }
+  }
+
+  #giveUp(waitingFor: string, force: Force | undefined): void {
+    this.#phase = { name: 'idle' }
+    force?.failed(`nothing to go on with: waiting for ${waitingFor}`)
+    this.#context.gaveUp(waitingFor)
   }
 }

@@ -3,7 +3,7 @@ import type { ReplicaSummary } from '../../src/generated/varve/v1/replication.js
 import { Coordinator, type CoordinatorEffect } from '../../src/replication/coordinator.js'
 import type { Body } from '../../src/replication/effects.js'
 import type { Membership, StoredMembership } from '../../src/replication/membership.js'
-import { summaryOf } from './support/change-bench.js'
+import { summaryOf } from './support/control-bench.js'
 
 const shards = [
   { ordinal: 0, name: 'shard_0', replicas: ['a', 'b'], topology: 'chain' as const, minInSync: 1 },
@@ -188,6 +188,10 @@ test('a coordinator that has just started says of no shard that it is active bef
     logId,
     reservedEpoch: 1,
     current,
+    active: current,
+    wanted: 2,
+    left: [],
+    recovery: null,
     base: current,
     baseEpochIndex: 1,
     baseEpochHash: '00',

@@ -128,10 +128,7 @@ export class ModelNode {
     if (this.driver === undefined) return
     const { replica } = this.driver
     if (!this.#isKnown) {
-      return this.#post(COORDINATOR, 0, {
-        $case: 'register',
-        value: { replicas: [replica.summary()], version: '', confirmed: true },
-      })
+      return this.#register(false)
     }
     const heartbeat = {
       shard: SHARD,
@@ -140,9 +137,9 @@ export class ModelNode {
       commitIndex: replica.commitIndex,
       oldestUnsyncedMs: 0,
       active: replica.isActive,
-      learner: false,
+      learner: replica.isLearner,
       lastIndex: this.log.lastIndex,
-      drained: false,
+      drained: replica.isDrained,
       baseReceivedBytes: 0,
       baseTotalBytes: 0,
     }
@@ -150,6 +147,11 @@ export class ModelNode {
       $case: 'heartbeat',
       value: { replicas: [heartbeat], mapRevision: this.#mapRevision, wallMs: 0 },
     })
+  }
+
+  #register(confirmed: boolean): void {
+    const replicas = [this.driver!.replica.summary()]
+    this.#post(COORDINATOR, 0, { $case: 'register', value: { replicas, version: '', confirmed } })
   }
 
   /** Appends one record of SET entries as head. Returns why not, in words, where it may not. */
@@ -233,9 +235,13 @@ export class ModelNode {
   /** A node's standing with the coordinator, as `src/node/registration.ts` keeps it. True if the message was of it. */
   #onRegistration({ body }: Envelope): boolean {
     if (body?.$case === 'heartbeatAnswer') {
-      const wasKnown = this.#isKnown
+      if (body.value.incarnation !== this.incarnation) return true
       this.#isKnown = body.value.known
-      if (wasKnown && !this.#isKnown) this.beat()
+      if (!this.#isKnown) this.#register(true)
+      return true
+    }
+    if (body?.$case === 'probe') {
+      this.beat()
       return true
     }
     if (body?.$case !== 'shardMap') return false

@@ -61,7 +61,8 @@ export class RealControl implements Control {
 
   wholeEpoch(): number | undefined {
     const shard = this.#cluster.coordinator?.coordinator.shardMap().shards[0]
-    return shard?.status === 'ACTIVE' ? shard.epoch : undefined
+    const isWhole = shard?.status === 'ACTIVE' && shard.members.length === this.#cluster.nodes.size
+    return isWhole ? shard.epoch : undefined
   }
 }
 

@@ -13,7 +13,7 @@ import {
 import { activated, hasEnoughMembers } from '../../../src/replication/configuration.js'
 import type { Body } from '../../../src/replication/effects.js'
 import { chooseHead, survivorFault } from '../../../src/replication/head-choice.js'
-import type { ListedShard, Membership } from '../../../src/replication/membership.js'
+import { type ListedShard, type Membership, unborn } from '../../../src/replication/membership.js'
 import { plantTree } from '../../../src/replication/topology.js'
 import type { Network } from '../harness/network.js'
 import { CLUSTER_ID, COORDINATOR, SHARD } from '../harness/process.js'
@@ -26,20 +26,11 @@ export class FreeCoordinator {
   readonly #onStored: (membership: Membership) => void
   #asked: readonly string[] = []
   #seals: Seals = new Map()
-  membership: Membership = {
-    logId: 'f'.repeat(32),
-    reservedEpoch: 0,
-    current: null,
-    base: null,
-    baseEpochIndex: 0,
-    baseEpochHash: '',
-    activeEpochs: [],
-    reports: {},
-    commitBound: 0,
-  }
+  membership: Membership
 
   constructor(listed: ListedShard, network: Network, onStored: (membership: Membership) => void) {
     this.#listed = listed
+    this.membership = unborn('f'.repeat(32), listed.replicas.length)
     this.#network = network
     this.#onStored = onStored
     network.attach(COORDINATOR).onMessage(envelope => this.#onMessage(envelope))
@@ -145,6 +136,7 @@ export class FreeCoordinator {
     this.#store({
       ...(hasEnoughMembers(current) ? base : {}),
       current,
+      active: current,
       activeEpochs: [...this.membership.activeEpochs, epoch],
     })
     this.repeat()

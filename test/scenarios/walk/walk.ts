@@ -15,7 +15,7 @@ import { Random } from './random.js'
 
 const STEPS = 500
 /** Rounds of time in which a healed cluster must be whole again. */
-const HEALING_ROUNDS_MAX = 400
+const HEALING_ROUNDS_MAX = 2_000
 
 export interface WalkResult {
   /** What went wrong, or undefined. */
