@@ -79,6 +79,7 @@ export class CoordinatorDriver {
   #carryOut(effect: CoordinatorEffect): void {
     if (effect.type === 'send') this.#send(effect)
     else if (effect.type === 'store') void this.#store(effect)
+    else if (effect.type === 'note') this.#options.logger.info({ shard: effect.shard }, effect.message)
     else this.#options.onMap(this.coordinator.shardMap())
   }
 

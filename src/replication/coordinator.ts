@@ -35,6 +35,8 @@ export type CoordinatorEffect =
     }
   /** The shard map changed: tell whoever watches it on this process. */
   | { readonly type: 'mapChanged' }
+  /** Something happened to a shard that operators want to find in the log later. */
+  | { readonly type: 'note'; readonly shard: string; readonly message: string }
 
 export type CoordinatorEvent =
   | { readonly type: 'message'; readonly envelope: Envelope }
@@ -258,6 +260,10 @@ export class Coordinator {
         this.#effects.push({ type: 'store', shard, expectedRevision, membership }),
       changed: () => {
         this.#mapDirty = true
+      },
+      note: message => {
+        const name = this.#options.shards.find(({ ordinal }) => ordinal === shard)!.name
+        this.#effects.push({ type: 'note', shard: name, message })
       },
     }
   }

@@ -49,6 +49,8 @@ export interface LearnerContext {
   readonly backOff: BackOff
   /** In how many shards the node has a replica. */
   readonly replicasOn: (address: string) => number
+  /** Something that operators want to find in the log later. */
+  readonly note: (message: string) => void
 }
 
 export class Learners {
@@ -77,7 +79,10 @@ export class Learners {
     const { nowMs } = this.#context.nodes
     for (const [address, learner] of this.#learners) {
       const isStuck = nowMs - learner.progressAtMs > STUCK_MS && learner.nearSinceMs === undefined
-      if (isStuck) this.#context.backOff.removed(address, nowMs, STUCK_MS)
+      if (isStuck) {
+        this.#context.note(`learner ${address} makes no progress`)
+        this.#context.backOff.removed(address, nowMs, STUCK_MS)
+      }
       if (isStuck || !this.#mayLearn(membership, configuration, address)) this.#learners.delete(address)
     }
     const missing = membership.wanted - configuration.members.length - this.#learners.size
@@ -156,6 +161,7 @@ export class Learners {
   }
 
   #add(address: string): void {
+    this.#context.note(`${address} is brought in as a learner`)
     this.#learners.set(address, {
       address,
       incarnation: 0,

@@ -34,6 +34,8 @@ export interface ControlContext {
   /** Stores the value; `stored` is called with the outcome. */
   store(expectedRevision: number, membership: Membership): void
   changed(): void
+  /** Something that operators want to find in the log later. */
+  note(message: string): void
 }
 
 export class ShardControl {
@@ -66,7 +68,8 @@ export class ShardControl {
     this.#context = context
     this.#nodes = nodes
     this.#record = new ShardRecord(listed, stored, logId, (revision, value) => context.store(revision, value))
-    this.#learners = new Learners({ listed, nodes, backOff: this.#backOff, replicasOn })
+    const note = (message: string) => context.note(message)
+    this.#learners = new Learners({ listed, nodes, backOff: this.#backOff, replicasOn, note })
     this.#change = new ShardChange({
       record: this.#record,
       nodes,
@@ -229,8 +232,9 @@ export class ShardControl {
     const inOffice = current !== null && isActive(current)
     const laggard = inOffice ? this.#laggards.find(current, nowMs) : undefined
     const wishes = { laggard, near: this.#learners.near() }
-    if (changeDue(this.membership, this.#nodes, wishes) !== undefined) {
-      if (nowMs >= this.#retryAtMs) this.#begin(laggard)
+    const reason = changeDue(this.membership, this.#nodes, wishes)
+    if (reason !== undefined) {
+      if (nowMs >= this.#retryAtMs) this.#begin(reason, laggard)
       return
     }
     this.#wait(inOffice && this.#isUnheard(current) ? this.#awaited(0) : '')
@@ -239,7 +243,7 @@ export class ShardControl {
   }
 
   /** Begins a change, unless it has to wait for somebody. */
-  #begin(laggard: string | undefined): void {
+  #begin(reason: string, laggard: string | undefined): void {
     if (this.membership.base !== null && this.#toSeal().length === 0) {
       return this.#waitStuck(`a survivor: one of ${this.#survivors().join(', ')}`)
     }
@@ -250,7 +254,10 @@ export class ShardControl {
     if (fault !== undefined) return this.#wait(fault)
     this.#removeLaggard(laggard)
     // While a stuck change is tried again, what it waits for still stands.
-    if (!this.#isStuck) this.#wait('')
+    if (!this.#isStuck) {
+      this.#context.note(`another configuration is due: ${reason}`)
+      this.#wait('')
+    }
     const { current } = this
     const leaves = current !== null && isActive(current) && this.membership.left.includes(current.head)
     if (leaves && memberFault(current, this.#nodes) === undefined) this.#change.beginDrained()
@@ -300,6 +307,7 @@ export class ShardControl {
   }
 
   #waitStuck(waitingFor: string): void {
+    if (waitingFor !== this.#waitingFor) this.#context.note(`waiting for ${waitingFor}`)
     this.#wait(waitingFor)
     this.#isStuck = true
   }
@@ -314,6 +322,8 @@ export class ShardControl {
   #enterOffice(configuration: Configuration, before: Configuration | null): void {
     const { nowMs } = this.#nodes
     this.#learners.entered(configuration)
+    const { epoch, members } = configuration
+    this.#context.note(`epoch ${epoch} is in office: ${members.map(({ address }) => address).join(', ')}`)
     for (const { address } of before?.members ?? []) {
       if (memberAt(configuration, address) === undefined) this.#backOff.removed(address, nowMs)
     }

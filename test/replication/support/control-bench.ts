@@ -55,6 +55,8 @@ export class ControlBench {
   readonly alive = new Map<string, number>()
   /** What happened, in order: `seal 1 to a`, `store 2` and so on. */
   readonly happened: string[] = []
+  /** What operators find in the log. */
+  readonly notes: string[] = []
   /** How often the shard map had to be made anew. */
   changes = 0
   /** What members say that they report, if not what the epoch began with. */
@@ -194,6 +196,7 @@ export class ControlBench {
       changed: () => {
         this.changes += 1
       },
+      note: message => this.notes.push(message),
     })
   }
 }
