@@ -4,6 +4,7 @@
  * connection, so that a queue of records never makes a process look dead. What a stream carries stays in order;
  * a stream that breaks loses what was in it, and its sender says so through `onLinkDown`.
  */
+import { readFileSync } from 'node:fs'
 import {
   type ChannelOptions,
   Client,
@@ -20,6 +21,12 @@ import type { Logger } from '../log/logger.js'
 import { encodeEnvelope, readEnvelope } from './link-codec.js'
 import { LinkLimits, type LinkStream, type LinkStreamEvents, OutgoingLink } from './outgoing-link.js'
 import type { Transport } from './transport.js'
+
+/**
+ * For tests that stand between processes (docs/chaos.md): a JSON object, or the name of a file that holds one, from
+ * addresses to the addresses to dial in their place. Who a message is for stays as it is.
+ */
+const DIAL_VARIABLE = 'VARVE_DIAL'
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
@@ -68,6 +75,7 @@ type IncomingLink = ServerReadableStream<Envelope, LinkClosed>
 export class GrpcTransport implements Transport {
   readonly #options: GrpcTransportOptions
   readonly #logger: Logger
+  readonly #dial = dialedInstead(process.env[DIAL_VARIABLE])
   readonly #links = new Map<string, OutgoingLink>()
   /** Ends each link that was taken in. */
   readonly #accepted = new Set<() => void>()
@@ -164,7 +172,7 @@ export class GrpcTransport implements Transport {
   }
 
   #openStream(address: string, events: LinkStreamEvents): LinkStream {
-    const client = new Client(address, credentials.createInsecure(), {
+    const client = new Client(this.#dial[address] ?? address, credentials.createInsecure(), {
       ...CHANNEL_OPTIONS,
       ...this.#options.channelOptions,
     })
@@ -262,6 +270,11 @@ class GrpcLinkStream implements LinkStream {
 }
 
 const asIs = (bytes: Buffer) => bytes
+
+function dialedInstead(given: string | undefined): Readonly<Record<string, string>> {
+  if (given === undefined || given === '') return {}
+  return JSON.parse(given.startsWith('{') ? given : readFileSync(given, 'utf8')) as Record<string, string>
+}
 
 function linkName(address: string, lane: Lane): string {
   return `${lane} ${address}`

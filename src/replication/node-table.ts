@@ -189,7 +189,10 @@ export class NodeTable {
   /** By how much its clock is too far ahead, for some time now; 0 where it is not. */
   clockAheadMs(address: string): number {
     const node = this.#nodes.get(address)
-    return node !== undefined && node.beatsAhead >= CLOCK_BEATS ? this.clockOffsetMs(address) : 0
+    if (node === undefined || node.beatsAhead < CLOCK_BEATS) return 0
+    // The others' clocks may have been set since it was last heard of.
+    const aheadMs = this.clockOffsetMs(address)
+    return aheadMs > CLOCK_AHEAD_MS_MAX ? aheadMs : 0
   }
 
   /** What is wrong with the process at this address, in words; '' where nothing is. */

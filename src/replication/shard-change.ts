@@ -212,8 +212,12 @@ export class ShardChange {
     const { configuration } = proposal
     this.#phase = { name: 'proposing', configuration, force }
     this.#context.proposed()
-    if (force !== undefined) record.reports.giveUp(configuration.recovery!.cutIndex)
-    record.write({ current: configuration, recovery: configuration.recovery ?? null })
+    const recovery = configuration.recovery ?? null
+    if (force === undefined) return record.write({ current: configuration, recovery })
+    // Whoever leads now must not leave again because it once did.
+    const left = record.membership.left.filter(address => address !== configuration.head)
+    record.reports.giveUp(recovery!.cutIndex)
+    record.write({ current: configuration, recovery, left })
   }
 
   #configure(configuration: Configuration): void {

@@ -325,6 +325,18 @@ test('a node whose clock is far ahead is not made head, and leads no longer', t 
   t.deepEqual(members(bench), ['b', 'a', 'c'])
 })
 
+test('a clock that was ahead before the others were set is ahead no more', t => {
+  const bench = new ControlBench(['a', 'b', 'c'])
+  for (let beats = 0; beats < 6; beats += 1) {
+    bench.tick(1)
+    for (const address of ['a', 'b', 'c']) {
+      bench.nodes.heardClock(address, bench.nowMs + 1_000_000 + (address === 'a' ? 800 : 0))
+    }
+  }
+  for (const address of ['b', 'c']) bench.nodes.heardClock(address, bench.nowMs + 1_003_000)
+  t.is(bench.nodes.clockAheadMs('a'), 0)
+})
+
 test('a replica that serves in an epoch long over is told so', t => {
   const bench = new ControlBench(['a', 'b', 'c'], 2)
   bench.activate(1, [1, 1, 1])

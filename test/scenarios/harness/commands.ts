@@ -6,6 +6,7 @@ import {
   type Envelope,
 } from '../../../src/generated/varve/v1/replication.js'
 import { activated, hasEnoughMembers } from '../../../src/replication/configuration.js'
+import type { Coordinator } from '../../../src/replication/coordinator.js'
 import type { Body } from '../../../src/replication/effects.js'
 import { plantTree } from '../../../src/replication/topology.js'
 import { describeConfiguration, describeEnvelope, describeRecord } from './describe.js'
@@ -54,6 +55,13 @@ export class Player {
     wipe: args => this.#eachNode(args, node => node.wipe()),
     beat: args => this.#eachNode(args, node => node.beat()),
     coordinator: args => this.#coordinator(args),
+    learn: args => this.#learn(args),
+    run: ({ words }) => this.#run(Number(words[0])),
+    isolate: args => this.#eachNode(args, ({ address }) => this.#network.isolated.add(address)),
+    mend: () => this.#network.isolated.clear(),
+    leave: ({ words }) => this.#operate(coordinator => coordinator.leave(SHARD, words[0]!)),
+    join: ({ words }) => this.#operate(coordinator => coordinator.join(SHARD, words[0]!, true)),
+    recover: ({ words }) => this.#recover(words[0] ?? ''),
     status: () => this.#status(),
     messages: () => this.#print(...this.#network.messages.map(describeMessage)),
     log: args => this.#eachNode(args, node => this.#log(node)),
@@ -119,6 +127,7 @@ export class Player {
     if (topology !== 'chain' && topology !== 'star') throw new Error(`no topology '${topology}'`)
     this.#cluster = new ModelCluster({
       addresses,
+      spares: options.get('spares')?.split(',') ?? [],
       topology,
       minInSync: Number(options.get('min-in-sync') ?? 1),
       onEvent: event => this.#print(describeEvent(event)),
@@ -202,6 +211,35 @@ export class Player {
       return `${node.address} ${isIn ? replica.role : node.standing()} commit=${replica?.commitIndex ?? 0}`
     })
     this.#print(`epoch ${epoch}: ${standings.join(', ')}`)
+  }
+
+  /** `learn EPOCH NODE UPSTREAM` */
+  #learn({ words: [epoch, address, upstream] }: Arguments): void {
+    const configuration = activated(this.#configurations.get(Number(epoch))!)
+    this.#say(address!, Number(epoch), { $case: 'learn', value: { configuration, upstream: upstream! } })
+  }
+
+  // -- operators
+
+  #operate(action: (coordinator: Coordinator) => void): void {
+    action(this.#model.coordinator!.coordinator)
+  }
+
+  /** Begins it; what came of it shows in the status. */
+  #recover(address: string): void {
+    this.#operate(coordinator => {
+      coordinator.recover(SHARD, address).catch(error => this.#print(`not recovered: ${error.message}`))
+    })
+  }
+
+  /** `run ROUNDS`: so many ticks of everybody, with all that they cause. */
+  #run(rounds: number): void {
+    this.#quietly(() => {
+      for (let round = 0; round < rounds; round += 1) {
+        this.#model.tickAll()
+        this.#model.settle()
+      }
+    })
   }
 
   // -- clients

@@ -14,6 +14,8 @@ const SETTLE_ROUNDS_MAX = 2_000
 
 export interface ClusterOptions {
   readonly addresses: readonly string[]
+  /** Nodes that the shard does not list. */
+  readonly spares?: readonly string[]
   readonly topology: 'chain' | 'star'
   readonly minInSync: number
   readonly onEvent: (event: Event) => void
@@ -31,7 +33,7 @@ export class ModelCluster {
   #incarnations = 0
   #logIds = 0
 
-  constructor({ addresses, topology, minInSync, onEvent, onSend }: ClusterOptions) {
+  constructor({ addresses, spares = [], topology, minInSync, onEvent, onSend }: ClusterOptions) {
     this.network = new Network(onSend)
     this.listed = { ordinal: SHARD, name: 'shard_0', replicas: addresses, topology, minInSync }
     this.#world = {
@@ -43,7 +45,9 @@ export class ModelCluster {
       },
       emit: onEvent,
     }
-    this.nodes = new Map(addresses.map(address => [address, new ModelNode(address, this.#world)]))
+    this.nodes = new Map(
+      [...addresses, ...spares].map(address => [address, new ModelNode(address, this.#world)]),
+    )
   }
 
   node(address: string): ModelNode {
@@ -66,7 +70,7 @@ export class ModelCluster {
 
   /** Delivers the oldest message of all; false where there is none. */
   deliverOldest(): boolean {
-    const oldest = this.network.messages[0]
+    const oldest = this.network.deliverable[0]
     if (oldest === undefined) return false
     this.network.deliver(oldest)
     return true
@@ -90,7 +94,7 @@ export class ModelCluster {
         isQuiet = false
       }
       if (this.coordinator?.completeStore()) isQuiet = false
-      if (isQuiet && this.network.messages.length === 0) return
+      if (isQuiet && this.network.deliverable.length === 0) return
     }
     throw new Error('the cluster never comes to rest')
   }
