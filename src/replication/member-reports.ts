@@ -30,9 +30,12 @@ export class MemberReports {
     return this.#reports.get(address) ?? 0
   }
 
-  /** The process is asked to follow uncounted: it may cut what it had reported, and rightly so. */
-  forget(address: string): void {
-    this.#reports.delete(address)
+  /**
+   * The process is asked to follow uncounted: what it holds above the log that it follows it may cut, and rightly so. It
+   * must still hold what it had reported up to where the epoch in office began at `index` + 1.
+   */
+  lower(address: string, index: number): void {
+    if (this.of(address) > index) this.#reports.set(address, index)
   }
 
   /**

@@ -40,6 +40,7 @@ const membershipSchema = z.looseObject({
   commitBound: whole,
   // Stores that were made before members could leave do not have these.
   active: configurationSchema.nullable().optional(),
+  activeEpochIndex: whole.default(0),
   wanted: whole.optional(),
   left: z.array(z.string()).default([]),
   recovery: z.object({ epoch: whole, cutIndex: whole, lostToIndex: whole }).nullable().default(null),

@@ -24,6 +24,8 @@ export interface Membership {
   readonly current: Configuration | null
   /** The last ACTIVE one, whatever its size: its members go on first. */
   readonly active: Configuration | null
+  /** Index of its EPOCH entry; 0 where that is not known. */
+  readonly activeEpochIndex: number
   /**
    * The last ACTIVE one that had at least minInSync members, or that an operator forced, and its EPOCH entry: where
    * survivors come from (I5).
@@ -52,6 +54,7 @@ export function unborn(logId: string, wanted: number): Membership {
     reservedEpoch: 0,
     current: null,
     active: null,
+    activeEpochIndex: 0,
     base: null,
     baseEpochIndex: 0,
     baseEpochHash: '',

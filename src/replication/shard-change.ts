@@ -31,8 +31,7 @@ interface Sealing {
   readonly epoch: number
   readonly sinceMs: number
   readonly seals: Map<string, Seal>
-  /** Whom to seal; in this order they go on. */
-  readonly order: readonly string[]
+  readonly asked: readonly string[]
   readonly force: Force | undefined
 }
 
@@ -55,8 +54,11 @@ export interface ChangeContext {
   readonly record: ShardRecord
   readonly nodes: NodeTable
   send(to: string, epoch: number, body: Body): void
-  /** Whom to seal now, those in office first. */
+  /** Whom to seal now. */
   toSeal(): readonly string[]
+  /** Who goes on, the first first; whoever else is sealed may have to lead. */
+  order(): readonly string[]
+  isLeftOut(address: string): boolean
   /** A member of the proposed configuration that holds it up for too long. */
   heldUp(configuration: Configuration): boolean
   /** The change came to nothing: why, in words. */
@@ -112,7 +114,7 @@ export class ShardChange {
     const phase = this.#phase
     if (phase.name !== 'sealing' || phase.epoch !== epoch) return
     if (this.#context.nodes.incarnationAt(from) !== incarnation || summary.adoptedEpoch !== epoch) return
-    if (!phase.order.includes(from)) return
+    if (!phase.asked.includes(from)) return
     phase.seals.set(from, { incarnation, summary })
     if (this.#unsealed(phase).length === 0) this.#propose(phase)
   }
@@ -135,6 +137,7 @@ export class ShardChange {
       ...(isBase ? base : {}),
       current: configuration,
       active: configuration,
+      activeEpochIndex: epochIndex,
       activeEpochs: [...record.membership.activeEpochs, epoch],
     })
   }
@@ -145,13 +148,13 @@ export class ShardChange {
     const { nodes, toSeal } = this.#context
     if (phase.name === 'reserving') {
       const { epoch, force } = phase
-      const order = force === undefined ? toSeal() : nodes.alive()
+      const asked = force === undefined ? toSeal() : nodes.alive()
       const sealing: Sealing = {
         name: 'sealing',
         epoch,
         sinceMs: nodes.nowMs,
         seals: new Map(),
-        order,
+        asked,
         force,
       }
       this.#phase = sealing
@@ -185,26 +188,26 @@ export class ShardChange {
   }
 
   /** Those alive whose present process has not sealed yet; what an earlier life of it said does not count. */
-  #unsealed({ order, seals }: Sealing): string[] {
-    return order.filter(address => {
+  #unsealed({ asked, seals }: Sealing): string[] {
+    return asked.filter(address => {
       const alive = this.#context.nodes.incarnationAt(address)
       return alive !== undefined && seals.get(address)?.incarnation !== alive
     })
   }
 
-  #propose({ epoch, seals, order, force }: Sealing): void {
-    const { record, nodes } = this.#context
+  #propose({ epoch, seals, asked, force }: Sealing): void {
+    const { record, nodes, order, isLeftOut } = this.#context
     const standing = [...seals].filter(([address, seal]) => nodes.incarnationAt(address) === seal.incarnation)
-    const isShortAtBirth = record.membership.active === null && standing.length < order.length
-    if (isShortAtBirth) return this.#giveUp(order.join(', '), force)
+    const isShortAtBirth = record.membership.active === null && standing.length < asked.length
+    if (isShortAtBirth) return this.#giveUp(asked.join(', '), force)
     const isWanted = (address: string) => force === undefined || ['', address].includes(force.address)
     const proposal = propose({
       listed: record.listed,
       membership: record.newest,
       epoch,
       seals: new Map(standing.filter(([address]) => isWanted(address))),
-      order,
-      leftOut: address => record.membership.left.includes(address),
+      order: order(),
+      leftOut: isLeftOut,
       clockAheadMs: address => nodes.clockAheadMs(address),
       force: force !== undefined,
     })

@@ -75,6 +75,8 @@ export class ShardControl {
       nodes,
       send: (to, epoch, body) => context.send(to, epoch, body),
       toSeal: () => this.#toSeal(),
+      order: () => this.#order(),
+      isLeftOut: address => this.#isLeftOut(address),
       heldUp: configuration => this.#removeLaggard(this.#laggards.find(configuration, nodes.nowMs)),
       gaveUp: waitingFor => {
         this.#retryAtMs = nodes.nowMs + RETRY_MS
@@ -284,19 +286,21 @@ export class ShardControl {
     return this.membership.base?.members.map(({ address }) => address) ?? [...this.listed.replicas]
   }
 
-  /**
-   * Whom to seal: the members in office and learners that caught up; where none of the members in office can be a
-   * survivor (I5), all that can.
-   */
+  /** Those in office, in their order, then learners that caught up: as far as they are alive. */
+  #order(): string[] {
+    const order = [...membersInOrder(this.listed, this.membership), ...this.#learners.near()]
+    return order.filter(address => this.#nodes.incarnationAt(address) !== undefined)
+  }
+
+  /** Whom to seal: with the others all that may be survivors (I5), whether they are in office or not. */
   #toSeal(): string[] {
-    const { nowMs } = this.#nodes
-    const isAlive = (address: string) => this.#nodes.incarnationAt(address) !== undefined
-    const order = membersInOrder(this.listed, this.membership).filter(isAlive)
-    const prompt = order.filter(address => this.#backOff.leftMs(address, nowMs) === 0)
-    const members = prompt.length === 0 ? order : prompt
-    const survivors = this.#survivors()
-    const others = members.some(address => survivors.includes(address)) ? this.#learners.near() : survivors
-    return [...new Set([...members, ...others.filter(isAlive)])]
+    const survivors = this.#survivors().filter(address => this.#nodes.incarnationAt(address) !== undefined)
+    return [...new Set([...this.#order(), ...survivors])]
+  }
+
+  /** Who left, or was removed a moment ago, is taken only where there is nobody else. */
+  #isLeftOut(address: string): boolean {
+    return this.membership.left.includes(address) || this.#backOff.leftMs(address, this.#nodes.nowMs) > 0
   }
 
   /** True where there is one: it is left out of the next configuration, and for some time. */
@@ -342,7 +346,8 @@ export class ShardControl {
   #bringIn(current: Configuration): void {
     this.#learners.tick(this.membership, current)
     for (const { address, upstream } of this.#learners.toAsk(current)) {
-      this.#record.reports.forget(address)
+      const { activeEpochIndex } = this.membership
+      if (activeEpochIndex > 0) this.#record.reports.lower(address, activeEpochIndex - 1)
       const value = { configuration: current, upstream }
       this.#context.send(address, current.epoch, { $case: 'learn', value })
     }

@@ -189,6 +189,7 @@ test('a coordinator that has just started says of no shard that it is active bef
     reservedEpoch: 1,
     current,
     active: current,
+    activeEpochIndex: 1,
     wanted: 2,
     left: [],
     recovery: null,

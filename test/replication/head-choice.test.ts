@@ -26,6 +26,7 @@ function membership(change: Partial<Membership> = {}): Membership {
     reservedEpoch: 9,
     current: null,
     active: null,
+    activeEpochIndex: 0,
     wanted: 3,
     left: [],
     recovery: null,

@@ -18,6 +18,7 @@ function membership(reservedEpoch: number, change: Partial<Membership> = {}): Me
     reservedEpoch,
     current: null,
     active: null,
+    activeEpochIndex: 0,
     wanted: 3,
     left: [],
     recovery: null,

@@ -337,6 +337,31 @@ test('a clock that was ahead before the others were set is ahead no more', t => 
   t.is(bench.nodes.clockAheadMs('a'), 0)
 })
 
+test('a learner of the base is still a survivor after it was cut where its new head said, and not when it lost more', t => {
+  for (const [held, survives] of [
+    [40, true],
+    [39, false],
+  ] as const) {
+    const bench = new ControlBench(['a', 'b'], 2)
+    bench.activate(1, [1, 1, 1])
+    bench.beat('b', { epoch: 1, active: true, reportedIndex: 60 })
+    bench.leave('b')
+    bench.tick(1)
+    bench.change(41, [1, 1, 40])
+    t.deepEqual(members(bench), ['a'])
+    t.is(bench.stored?.base?.epoch, 1, 'one of two is no base')
+    bench.register('b', 9, summaryOf(1, [1, 1, 60]))
+    bench.tick(1)
+    t.deepEqual(learners(bench), ['b'])
+    bench.leave('a')
+    bench.tick(ChangeTimes.outageWaitMs / TICK_MS + 2)
+    bench.completeStore()
+    bench.sealed('b', summaryOf(bench.stored!.reservedEpoch, [1, 1, held]))
+    t.is(bench.control.current?.head, survives ? 'b' : 'a')
+    t.is(bench.control.isStuck, !survives)
+  }
+})
+
 test('a replica that serves in an epoch long over is told so', t => {
   const bench = new ControlBench(['a', 'b', 'c'], 2)
   bench.activate(1, [1, 1, 1])
