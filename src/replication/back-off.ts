@@ -1,9 +1,11 @@
 /** For how long a replica that was taken out of a shard stays out: longer each time that it did not last. */
 
+/** So often it may come back at once: a process that dies now and then is no trouble. */
+const FREE_RETURNS = 3
 const FIRST_MS = 1_000
 const MAX_MS = 60_000
 /** Who lasted as a member for so long begins anew. */
-const LASTED_MS = 60_000
+const LASTED_MS = 20_000
 
 interface Standing {
   failures: number
@@ -24,7 +26,8 @@ export class BackOff {
   removed(address: string, nowMs: number, firstMs = 0): void {
     const before = this.#standings.get(address)
     const failures = before === undefined || nowMs - before.sinceMs >= LASTED_MS ? 0 : before.failures
-    const growingMs = failures === 0 ? 0 : Math.min(MAX_MS, FIRST_MS * 2 ** (failures - 1))
+    const growingMs =
+      failures < FREE_RETURNS ? 0 : Math.min(MAX_MS, FIRST_MS * 2 ** (failures - FREE_RETURNS))
     const untilMs = Math.max(before?.untilMs ?? 0, nowMs + Math.max(firstMs, growingMs))
     this.#standings.set(address, { failures: failures + 1, sinceMs: nowMs, untilMs })
   }

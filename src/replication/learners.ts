@@ -59,7 +59,8 @@ export class Learners {
   /** Whom an operator wants, before all others. */
   readonly #invited = new Set<string>()
   #shortSinceMs: number | undefined
-  #headIndex = 0
+  /** What the head of the configuration in office holds; unknown until it says so. */
+  #headIndex: number | undefined
 
   constructor(context: LearnerContext) {
     this.#context = context
@@ -109,7 +110,7 @@ export class Learners {
 
   /** The head of the configuration in office holds so much. */
   headHolds(index: number): void {
-    this.#headIndex = Math.max(this.#headIndex, index)
+    this.#headIndex = Math.max(this.#headIndex ?? 0, index)
   }
 
   heard(configuration: Configuration, address: string, incarnation: number, replica: ReplicaHeartbeat): void {
@@ -130,7 +131,7 @@ export class Learners {
     // What the head held a heartbeat ago: with writes going on nobody ever holds what it holds now.
     if (reportedIndex >= learner.goal) learner.nearSinceMs ??= nowMs
     else if (learner.goal !== Number.POSITIVE_INFINITY) learner.nearSinceMs = undefined
-    learner.goal = Math.max(1, this.#headIndex)
+    learner.goal = this.#headIndex ?? Number.POSITIVE_INFINITY
   }
 
   /** Those that have caught up, as soon as it makes sense to take them in. */
@@ -153,7 +154,7 @@ export class Learners {
 
   /** A new configuration is in office: its members are no learners any more, and all others begin anew in its epoch. */
   entered(configuration: Configuration): void {
-    this.#headIndex = 0
+    this.#headIndex = undefined
     for (const { address } of configuration.members) {
       this.#learners.delete(address)
       this.#invited.delete(address)

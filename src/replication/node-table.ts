@@ -14,8 +14,11 @@ export const REFUSED_SILENCE_MS = 150
 /** How far a node's clock may be ahead of its peers' before it is not made head (Time). */
 export const CLOCK_AHEAD_MS_MAX = 500
 
-/** Heartbeats in a row with a clock too far ahead before that counts: one may have come out of a pause. */
+/** Heartbeats in a row with a clock too far ahead before that counts. */
 const CLOCK_BEATS = 5
+
+/** A clock is told by the promptest of so many heartbeats: a late one looks like a clock that is behind. */
+const CLOCK_SAMPLES = 20
 
 /** Earlier lives remembered at each address: what they still say is not listened to. */
 const PAST_LIVES_MAX = 64
@@ -35,8 +38,8 @@ export interface KnownNode {
   /** A link to it broke; connections refused since then. */
   suspectedAtMs: number | undefined
   refusals: number
-  /** Its wall clock minus the coordinator's monotonic one. */
-  clockMs: number
+  /** Its wall clock minus the coordinator's monotonic one, as its last heartbeats said. */
+  readonly clockSamplesMs: number[]
   beatsAhead: number
 }
 
@@ -98,7 +101,7 @@ export class NodeTable {
       hasLeft: false,
       suspectedAtMs: undefined,
       refusals: 0,
-      clockMs: before?.clockMs ?? this.#ownClockMs ?? 0,
+      clockSamplesMs: before === undefined ? [] : [...before.clockSamplesMs],
       beatsAhead: 0,
     })
     return true
@@ -125,7 +128,8 @@ export class NodeTable {
   heardClock(address: string, wallMs: number): void {
     const node = this.#nodes.get(address)
     if (node === undefined || wallMs === 0) return
-    node.clockMs = wallMs - this.#nowMs
+    node.clockSamplesMs.push(wallMs - this.#nowMs)
+    if (node.clockSamplesMs.length > CLOCK_SAMPLES) node.clockSamplesMs.shift()
     node.beatsAhead = this.#aheadMs(node) > CLOCK_AHEAD_MS_MAX ? node.beatsAhead + 1 : 0
   }
 
@@ -213,14 +217,24 @@ export class NodeTable {
 
   /** Against the median of all that are alive and the coordinator's own. */
   #aheadMs(node: KnownNode): number {
-    const peers = [...this.#nodes.values()].filter(each => this.#stateOf(each) === 'alive')
-    const clocks = peers.map(({ clockMs }) => clockMs)
+    const own = clockOf(node)
+    if (own === undefined) return 0
+    const clocks = [own]
+    for (const each of this.#nodes.values()) {
+      const clockMs = each === node || this.#stateOf(each) !== 'alive' ? undefined : clockOf(each)
+      if (clockMs !== undefined) clocks.push(clockMs)
+    }
     if (this.#ownClockMs !== undefined) clocks.push(this.#ownClockMs)
-    return clocks.length === 0 ? 0 : node.clockMs - medianOf(clocks)
+    return own - medianOf(clocks)
   }
 
   #bury(address: string, incarnation: number): void {
     const lives = [...(this.#pastLives.get(address) ?? []), incarnation]
     this.#pastLives.set(address, lives.slice(-PAST_LIVES_MAX))
   }
+}
+
+/** By the heartbeat that was the least under way; undefined before the first. */
+function clockOf({ clockSamplesMs }: KnownNode): number | undefined {
+  return clockSamplesMs.length === 0 ? undefined : Math.max(...clockSamplesMs)
 }

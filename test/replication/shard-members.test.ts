@@ -337,6 +337,30 @@ test('a clock that was ahead before the others were set is ahead no more', t => 
   t.is(bench.nodes.clockAheadMs('a'), 0)
 })
 
+test('late heartbeats do not make the clocks of those that are in time look ahead', t => {
+  const bench = new ControlBench(['a', 'b', 'c'])
+  for (let beats = 0; beats < 30; beats += 1) {
+    bench.tick(1)
+    const lateMs = beats % 3 === 0 ? 0 : 900
+    bench.nodes.heardClock('a', bench.nowMs + 1_000_000)
+    for (const address of ['b', 'c']) bench.nodes.heardClock(address, bench.nowMs + 1_000_000 - lateMs)
+    t.is(bench.nodes.clockAheadMs('a'), 0)
+  }
+})
+
+test('a learner is not near before the head has said what there is to hold', t => {
+  const bench = new ControlBench(['a', 'b', 'c'], 2)
+  bench.activate(1, [1, 1, 1])
+  bench.leave('c')
+  bench.control.consider()
+  bench.change(2, [1, 1, 1])
+  bench.register('c', 9, summaryOf(0))
+  bench.mute.add('a')
+  learnerHolds(bench, 'c', 7)
+  learnerHolds(bench, 'c', 8)
+  t.false(bench.isStoring, 'nothing was heard of the head in this epoch')
+})
+
 test('a learner of the base is still a survivor after it was cut where its new head said, and not when it lost more', t => {
   for (const [held, survives] of [
     [40, true],

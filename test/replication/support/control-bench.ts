@@ -61,6 +61,8 @@ export class ControlBench {
   changes = 0
   /** What members say that they report, if not what the epoch began with. */
   readonly reported = new Map<string, number>()
+  /** Members whose heartbeats say nothing of the shard. */
+  readonly mute = new Set<string>()
   nodes = new NodeTable(1_000)
   nowMs = 0
   readonly #stored: StoredMembership[] = []
@@ -146,6 +148,7 @@ export class ControlBench {
   #beats(address: string): void {
     const { current } = this.control
     const member = current?.members.find(each => each.address === address)
+    if (this.mute.has(address)) return
     if (current === null || member?.incarnation !== this.alive.get(address) || !isActive(current)) return
     const reportedIndex = this.reported.get(address) ?? this.stored?.reports[address] ?? 1
     this.beat(address, { epoch: current.epoch, active: true, reportedIndex })
