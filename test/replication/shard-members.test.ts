@@ -214,6 +214,17 @@ test('of two that lag only the one nearest the head is removed, and stays out fo
   t.deepEqual(learners(bench), [], 'b is alive, and has to wait')
 })
 
+test('a head whose disk does not sync any more is removed', t => {
+  const bench = new ControlBench(['a', 'b', 'c'], 2)
+  bench.activate(1, [1, 1, 1])
+  bench.beat('a', { epoch: 1, active: true, reportedIndex: 1, oldestUnsyncedMs: ChangeTimes.lagMs + 1 })
+  bench.mute.add('a')
+  bench.tick(1)
+  bench.change(2, [1, 1, 1])
+  t.is(bench.control.current?.head, 'b')
+  t.deepEqual(members(bench), ['b', 'c'])
+})
+
 test('who makes progress is no laggard, however far behind', t => {
   const bench = new ControlBench(['a', 'b'])
   bench.activate(1, [1, 1, 1])
