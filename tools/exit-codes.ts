@@ -7,7 +7,7 @@
 export const ExitCode = {
   /** Done. */
   DONE: 0,
-  /** The answer is no: not found, condition refused, replicas differ, a log is damaged. */
+  /** The answer is no: not found, condition refused, a rule forbids it, replicas differ, a log is damaged. */
   NO: 1,
   /** The request itself cannot be carried out as given. */
   BAD_USAGE: 2,
@@ -45,6 +45,7 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   NOT_MEMBER: ExitCode.BAD_USAGE,
   OUT_OF_RETENTION: ExitCode.NO,
   DATA_LOSS: ExitCode.NO,
+  FAILED_PRECONDITION: ExitCode.NO,
   LOG_DAMAGED: ExitCode.NO,
   LOG_NEWER_FORMAT: ExitCode.BAD_USAGE,
   LOG_FOREIGN: ExitCode.BAD_USAGE,

@@ -1,13 +1,14 @@
 /** Logs of a stopped cluster, read from its folder: a cluster's, or one node's. */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { LevelLogStore } from '../src/log/level-log.js'
 import type { LogStore } from '../src/log/log.js'
 import { nullLogger } from '../src/log/logger.js'
 import type { LogRecord } from '../src/log/record-codec.js'
-import { type ClusterConfig, parseClusterConfig } from '../src/node/cluster-config.js'
+import { type ClusterConfig, nodesOf } from '../src/node/cluster-config.js'
 import { badUsage, unavailable } from './exit-codes.js'
+import { readClusterConfig } from './local/cluster-processes.js'
 import { DataFolder, nodeName } from './local/data-folder.js'
 import { liveProcesses } from './local/pid-file.js'
 import { lineOfEntry } from './log-line.js'
@@ -21,8 +22,8 @@ interface NodeFolder {
 }
 
 /**
- * Opens the folder of a stopped cluster or node. Of a cluster, the first replica of each shard is read that has
- * a folder, or the one at `replica`. Only what is needed for `shard` is opened, if it is given.
+ * Opens the folder of a stopped cluster or node. Of a cluster, each shard is read from the first node that holds it, in
+ * the order of the configuration, or from the one at `replica`. Only what is needed for `shard` is opened, if it is given.
  */
 export async function openOfflineLog(
   given: string,
@@ -48,17 +49,28 @@ async function openCluster(
   checkStopped(folder)
   const config = readConfig(folder)
   const names = Object.keys(config.shards)
-  if (replica !== undefined && !Object.values(config.shards).some(addresses => addresses.includes(replica))) {
+  if (replica !== undefined && !nodesOf(config).includes(replica)) {
     throw badUsage(`--replica: ${replica} given, the cluster in ${folder.given} has no such node`)
   }
+  // Replicas move: only the databases say who holds what.
+  const folders = nodesOf(config)
+    .filter(address => replica === undefined || address === replica)
+    .map(address => ({ address, dir: folder.nodeDir(nodeName(address)) }))
+    .filter(({ dir }) => hasDatabase(dir))
+  const nodes = new Map<string, NodeFolder>()
   const source = new OfflineLog(names)
   try {
     for (const [ordinal, name] of names.entries()) {
       if (only !== undefined && name !== only) continue
-      const wanted = config.shards[name]!.filter(address => replica === undefined || address === replica)
-      const address = wanted.find(each => hasDatabase(folder.nodeDir(nodeName(each))))
-      if (address === undefined) continue
-      await source.use(name, ordinal, nodeFolder(folder.nodeDir(nodeName(address)), address, config))
+      const listed = config.shards[name]!
+      const order = [...folders].sort((a, b) => rank(listed, a.address) - rank(listed, b.address))
+      for (const { address, dir } of order) {
+        const node = nodes.get(dir) ?? (await nodeFolder(dir, address))
+        nodes.set(dir, node)
+        if (!node.shards.includes(ordinal)) continue
+        await source.use(name, ordinal, node)
+        break
+      }
     }
     return source
   } catch (error) {
@@ -74,22 +86,17 @@ async function openNode(node: DataFolder): Promise<LogSource> {
     checkStopped(cluster, basename(node.path))
     const config = readConfig(cluster)
     const names = Object.keys(config.shards)
-    const addresses = Object.values(config.shards).flat()
-    const address = addresses.find(each => nodeName(each) === basename(node.path))
+    const address = nodesOf(config).find(each => nodeName(each) === basename(node.path))
     if (address !== undefined) {
       const source = new OfflineLog(names)
-      const own = nodeFolder(node.path, address, config)
+      const own = await nodeFolder(node.path, address)
       for (const ordinal of own.shards) await source.use(names[ordinal]!, ordinal, own)
       return source
     }
   }
-  const store = await LevelLogStore.open({ dir: node.path, shards: [], logger: nullLogger })
-  const ordinals = store.shards()
-  await store.close()
-  const source = new OfflineLog(ordinals.map(String))
-  for (const ordinal of ordinals) {
-    await source.use(String(ordinal), ordinal, { dir: node.path, name: node.given, shards: ordinals })
-  }
+  const own = await nodeFolder(node.path, node.given)
+  const source = new OfflineLog(own.shards.map(String))
+  for (const ordinal of own.shards) await source.use(String(ordinal), ordinal, own)
   return source
 }
 
@@ -141,18 +148,27 @@ function partOf(shard: string, record: LogRecord, from: number, to: number, comm
   return { lines, recordBytes: record.bytes.length }
 }
 
-function nodeFolder(dir: string, address: string, config: ClusterConfig): NodeFolder {
-  const holds = Object.values(config.shards).map(addresses => addresses.includes(address))
-  const shards = holds.flatMap((held, ordinal) => (held ? [ordinal] : []))
-  return { dir, name: address, shards }
+/** What a node's database holds, by itself. */
+async function nodeFolder(dir: string, name: string): Promise<NodeFolder> {
+  const store = await LevelLogStore.open({ dir, shards: [], logger: nullLogger })
+  const shards = store.shards()
+  await store.close()
+  return { dir, name, shards }
 }
 
-function hasDatabase(dir: string): boolean {
+/** Those that the configuration lists come first, in its order. */
+function rank(listed: readonly string[], address: string): number {
+  const at = listed.indexOf(address)
+  return at === -1 ? listed.length : at
+}
+
+/** True for a folder that holds a node's database. */
+export function hasDatabase(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).includes('CURRENT')
 }
 
-/** A running node holds its database: ask it instead. */
-function checkStopped(folder: DataFolder, name?: string): void {
+/** A running node holds its database: ask it instead. Throws where one runs, or the node of that name. */
+export function checkStopped(folder: DataFolder, name?: string): void {
   const running = liveProcesses(folder).filter(
     each => each.role === 'node' && (name === undefined || each.name === name),
   )
@@ -161,6 +177,7 @@ function checkStopped(folder: DataFolder, name?: string): void {
   throw unavailable(`--data: the cluster in ${folder.given} is running (${running[0]!.name}): ${remedy}`)
 }
 
-function readConfig(folder: DataFolder): ClusterConfig {
-  return parseClusterConfig(readFileSync(folder.configFile, 'utf8'), folder.configFile)
+/** The configuration in a cluster's folder. */
+export function readConfig(folder: DataFolder): ClusterConfig {
+  return readClusterConfig(folder)
 }

@@ -6,11 +6,19 @@ import { addDelete } from './commands/delete.js'
 import { addDown } from './commands/down.js'
 import { addGet } from './commands/get.js'
 import { addLogCat } from './commands/log-cat.js'
+import { addLogOrphans } from './commands/log-orphans.js'
+import { addLogResubmit } from './commands/log-resubmit.js'
 import { addLogStat } from './commands/log-stat.js'
+import { addNodeJoin } from './commands/node-join.js'
+import { addNodeKill } from './commands/node-kill.js'
+import { addNodeLeave } from './commands/node-leave.js'
+import { addNodeList } from './commands/node-list.js'
+import { addNodeStart } from './commands/node-start.js'
 import { addReplicaDiff } from './commands/replica-diff.js'
 import { addRun } from './commands/run.js'
 import { addScan } from './commands/scan.js'
 import { addSet } from './commands/set.js'
+import { addShardRecover } from './commands/shard-recover.js'
 import { addStatus } from './commands/status.js'
 import { addUp } from './commands/up.js'
 import { addWatch } from './commands/watch.js'
@@ -40,6 +48,14 @@ export function createProgram(): Command {
   addScan(program)
   addWatch(program)
   addRun(program)
+  const node = program.command('node').description('list, start, end and move nodes')
+  addNodeList(node)
+  addNodeStart(node)
+  addNodeKill(node)
+  addNodeLeave(node)
+  addNodeJoin(node)
+  const shard = program.command('shard').description('change a shard')
+  addShardRecover(shard)
   const replica = program.command('replica').description('look at the replicas of the shards')
   addReplicaDiff(replica)
   const log = program
@@ -47,6 +63,8 @@ export function createProgram(): Command {
     .description('read the logs of a running cluster, or of a stopped one with --data')
   addLogCat(log)
   addLogStat(log)
+  addLogOrphans(log)
+  addLogResubmit(log)
   return program
 }
 

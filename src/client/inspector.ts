@@ -6,9 +6,20 @@
 import type { ClientReadableStream, ClientUnaryCall, ServiceError } from '@grpc/grpc-js'
 import type {
   Digest,
+  JoinRequest,
+  JoinResponse,
+  LeaveRequest,
+  LeaveResponse,
+  NodeList,
   NodeStatus,
   ReadLogRequest,
   ReadLogResponse,
+  ReadOrphansRequest,
+  ReadOrphansResponse,
+  RecoverRequest,
+  RecoverResponse,
+  ResubmitRequest,
+  ResubmitResponse,
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
 import { Consistency, type ScanResponse } from '../generated/varve/v1/kv.js'
@@ -75,13 +86,38 @@ export class Inspector {
   }
 
   /** Entries of that process's replica of a shard, in order. Ending the iteration ends the call. */
-  async *readLog(address: string, request: ReadLogRequest): AsyncGenerator<ReadLogResponse> {
-    const call = this.#channels.peer(address).cluster.readLog(request)
-    try {
-      yield* this.#parts(address, call)
-    } finally {
-      call.cancel()
-    }
+  readLog(address: string, request: ReadLogRequest): AsyncGenerator<ReadLogResponse> {
+    return this.#stream(address, peer => peer.cluster.readLog(request))
+  }
+
+  /** What was cut off that process's log of a shard, by epoch and index. Ending the iteration ends the call. */
+  readOrphans(address: string, request: ReadOrphansRequest): AsyncGenerator<ReadOrphansResponse> {
+    return this.#stream(address, peer => peer.cluster.readOrphans(request))
+  }
+
+  /** Has the head of a shard write orphans anew, each once at most; the results are in their order. */
+  resubmit(head: string, request: ResubmitRequest): Promise<ResubmitResponse> {
+    return this.#ask(head, (peer, done) => peer.cluster.resubmit(request, done))
+  }
+
+  /** The nodes as the coordinator knows them, by address. FAILED_PRECONDITION from any other process. */
+  listNodes(coordinator: string): Promise<NodeList> {
+    return this.#ask(coordinator, (peer, done) => peer.cluster.listNodes({}, done))
+  }
+
+  /** Begins to take a node out of its shards. FAILED_PRECONDITION where a rule forbids it, saying which. */
+  leave(coordinator: string, request: LeaveRequest): Promise<LeaveResponse> {
+    return this.#ask(coordinator, (peer, done) => peer.cluster.leave(request, done))
+  }
+
+  /** Lets a node hold replicas again, and begins to give it one where a shard is named. */
+  join(coordinator: string, request: JoinRequest): Promise<JoinResponse> {
+    return this.#ask(coordinator, (peer, done) => peer.cluster.join(request, done))
+  }
+
+  /** Puts a shard without survivors into office with what is left of it. */
+  recover(coordinator: string, request: RecoverRequest): Promise<RecoverResponse> {
+    return this.#ask(coordinator, (peer, done) => peer.cluster.recover(request, done))
   }
 
   /** Ends all channels. Calls that are under way reject. */
@@ -91,6 +127,15 @@ export class Inspector {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  async *#stream<T>(address: string, start: (peer: Peer) => ClientReadableStream<T>): AsyncGenerator<T> {
+    const call = start(this.#channels.peer(address))
+    try {
+      yield* this.#parts(address, call)
+    } finally {
+      call.cancel()
+    }
   }
 
   async *#parts<T>(address: string, call: ClientReadableStream<T>): AsyncGenerator<T> {

@@ -26,6 +26,8 @@ export interface ClusterConfig {
    * gives their ordinals.
    */
   readonly shards: Readonly<Record<string, readonly string[]>>
+  /** Further nodes, which hold no shard at first: the coordinator brings them in where replicas are missing. */
+  readonly nodes?: readonly string[]
 }
 
 /** A configuration that cannot be used. The message is one line and names the file and the field. */
@@ -48,6 +50,7 @@ const NAME_PATTERN = /^[A-Za-z0-9_.-]{1,64}$/
 
 const SHARDS_ALLOWED = 'shards is an object of shard names, each with a list of addresses'
 const REPLICAS_ALLOWED = 'a shard is a list of at least one address'
+const NODES_ALLOWED = 'nodes is a list of addresses'
 
 const addressSchema = z
   .string({ error: ADDRESS_ALLOWED })
@@ -70,6 +73,7 @@ const configSchema = z.strictObject(
       z.array(addressSchema, { error: REPLICAS_ALLOWED }).min(1, { error: REPLICAS_ALLOWED }),
       { error: SHARDS_ALLOWED },
     ),
+    nodes: z.optional(z.array(addressSchema, { error: NODES_ALLOWED })),
   },
   { error: issue => (issue.code === 'invalid_type' ? 'a configuration is an object' : undefined) },
 )
@@ -85,13 +89,14 @@ export function parseClusterConfig(text: string, file: string): ClusterConfig {
   checkFormatVersion(json, file)
   const parsed = configSchema.safeParse(json)
   if (!parsed.success) throw schemaError(file, json, parsed.error.issues[0]!)
-  const { coordinator, consistency, topology, minInSync, shards } = parsed.data
+  const { coordinator, consistency, topology, minInSync, shards, nodes } = parsed.data
   const config: ClusterConfig = {
     coordinator,
     consistency,
     topology,
     ...(minInSync === undefined ? {} : { minInSync }),
     shards,
+    ...(nodes === undefined ? {} : { nodes }),
   }
   checkClusterConfig(config, file)
   return config
@@ -112,8 +117,9 @@ export function checkClusterConfig(config: ClusterConfig, file: string): void {
       const allowed = 'a shard name has 1 to 64 of the characters A-Z a-z 0-9 _ . -'
       throw new ClusterConfigError(file, `shards.${name}`, `${show(name)} given, ${allowed}`)
     }
-    checkReplicas(config, name, file)
+    checkAddresses(config, `shards.${name}`, config.shards[name]!, file)
   }
+  checkAddresses(config, 'nodes', config.nodes ?? [], file)
   const smallest = Math.min(...names.map(name => config.shards[name]!.length))
   if (config.minInSync !== undefined && config.minInSync > smallest) {
     const allowed = `allowed is 1 to ${smallest}, the replicas of the smallest shard`
@@ -121,9 +127,16 @@ export function checkClusterConfig(config: ClusterConfig, file: string): void {
   }
 }
 
-/** All node addresses, each once, in the order in which the shards first name them. */
+/** All node addresses, each once: in the order in which the shards first name them, then those that hold none. */
 export function nodesOf(config: ClusterConfig): string[] {
-  return [...new Set(Object.values(config.shards).flat())]
+  return [...new Set([...Object.values(config.shards).flat(), ...(config.nodes ?? [])])]
+}
+
+/** The same cluster with one more node, which holds no shard at first. Throws `ClusterConfigError`. */
+export function withNode(config: ClusterConfig, address: string): ClusterConfig {
+  const larger = { ...config, nodes: [...(config.nodes ?? []), address] }
+  checkClusterConfig(larger, 'cluster')
+  return larger
 }
 
 /** In-sync members that a shard of `replicas` replicas needs for strong requests where nothing is said. */
@@ -216,18 +229,21 @@ function least(candidates: readonly number[], cost: (candidate: number) => numbe
   return candidates.reduce((best, next) => (cost(next) < cost(best) ? next : best))
 }
 
-function checkReplicas(config: ClusterConfig, name: string, file: string): void {
+/** A list of addresses: each once, and none of them the coordinator's. */
+function checkAddresses(
+  config: ClusterConfig,
+  list: string,
+  addresses: readonly string[],
+  file: string,
+): void {
   const seen = new Map<string, number>()
-  config.shards[name]!.forEach((address, i) => {
-    const field = `shards.${name}[${i}]`
+  addresses.forEach((address, i) => {
+    const field = `${list}[${i}]`
     const earlier = seen.get(address)
     if (earlier !== undefined) {
-      const problem = `${show(address)} given, which is shards.${name}[${earlier}] already`
-      throw new ClusterConfigError(
-        file,
-        field,
-        `${problem}: the replicas of a shard have different addresses`,
-      )
+      const problem = `${show(address)} given, which is ${list}[${earlier}] already`
+      const owner = list === 'nodes' ? 'nodes' : 'the replicas of a shard'
+      throw new ClusterConfigError(file, field, `${problem}: ${owner} have different addresses`)
     }
     seen.set(address, i)
     if (address === config.coordinator) {

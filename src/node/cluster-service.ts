@@ -7,8 +7,11 @@ import type {
   GetShardMapRequest,
   ReadLogRequest,
   ReadLogResponse,
+  ReadOrphansRequest,
+  ReadOrphansResponse,
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
+import type { ClusterAdmin } from './cluster-admin.js'
 import { knownMap } from './forwarding.js'
 import { asVarveError } from './local-call.js'
 import type { NodeHost, ShardHost } from './node-host.js'
@@ -16,7 +19,17 @@ import { OpenStreams } from './stream-pump.js'
 
 type ClusterMethods = Pick<
   ClusterServer,
-  'getShardMap' | 'watchShardMap' | 'getNodeStatus' | 'readLog' | 'getDigest'
+  | 'getShardMap'
+  | 'watchShardMap'
+  | 'getNodeStatus'
+  | 'readLog'
+  | 'getDigest'
+  | 'readOrphans'
+  | 'resubmit'
+  | 'listNodes'
+  | 'leave'
+  | 'join'
+  | 'recover'
 >
 
 export class ClusterService {
@@ -36,6 +49,14 @@ export class ClusterService {
     readLog: (stream: ServerWritableStream<ReadLogRequest, ReadLogResponse>) =>
       void this.#streams.pump(stream, signal => this.#readLog(stream.request, signal)),
     getDigest: (call, done) => answer(done, async () => await this.#replica(call.request.shard).digest()),
+    readOrphans: (stream: ServerWritableStream<ReadOrphansRequest, ReadOrphansResponse>) =>
+      void this.#streams.pump(stream, signal => this.#readOrphans(stream.request, signal)),
+    resubmit: (call, done) =>
+      answer(done, async () => await this.#replica(call.request.shard).resubmit(call.request)),
+    listNodes: (_call, done) => answer(done, async () => this.#admin().listNodes()),
+    leave: (call, done) => answer(done, async () => this.#admin().leave(call.request)),
+    join: (call, done) => answer(done, async () => this.#admin().join(call.request)),
+    recover: (call, done) => answer(done, async () => await this.#admin().recover(call.request)),
   }
 
   /** Ends all streams; new ones are refused. */
@@ -75,6 +96,26 @@ export class ClusterService {
 
   async *#readLog(request: ReadLogRequest, signal: AbortSignal): AsyncGenerator<ReadLogResponse, void, void> {
     yield* this.#replica(request.shard).readLog(request, signal)
+  }
+
+  async *#readOrphans(
+    request: ReadOrphansRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReadOrphansResponse, void, void> {
+    yield* this.#replica(request.shard).readOrphans(request, signal)
+  }
+
+  /** What only the coordinator decides is not passed on: whoever asks for it has to know whom they talk to. */
+  #admin(): ClusterAdmin {
+    if (this.#host.admin !== undefined) return this.#host.admin
+    const coordinator = this.#host.shardMap()?.coordinator ?? ''
+    const problem = `${this.#host.address} does not decide who holds which shard`
+    if (coordinator === '') {
+      throw new VarveError('UNAVAILABLE', `${problem}, and does not know its coordinator yet: ask that`)
+    }
+    throw new VarveError('FAILED_PRECONDITION', `${problem}: ask the coordinator, ${coordinator}`, {
+      hint: coordinator,
+    })
   }
 
   /** This process's replica of the shard: these calls are about what is here, so none is passed on. */

@@ -12,7 +12,12 @@ export async function onFreePorts(config: ClusterConfig): Promise<ClusterConfig>
     name,
     replicas.map(address => moved.get(address)!),
   ])
-  return { ...config, coordinator: moved.get(config.coordinator)!, shards: Object.fromEntries(shards) }
+  return {
+    ...config,
+    coordinator: moved.get(config.coordinator)!,
+    shards: Object.fromEntries(shards),
+    ...(config.nodes === undefined ? {} : { nodes: config.nodes.map(address => moved.get(address)!) }),
+  }
 }
 
 /** Ports that nobody listens on now: held all at once, so that they differ, then let go. */

@@ -7,7 +7,11 @@ import type {
   NodeStatus,
   ReadLogRequest,
   ReadLogResponse,
+  ReadOrphansRequest,
+  ReadOrphansResponse,
   ReplicaStatus,
+  ResubmitRequest,
+  ResubmitResponse,
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
 import type { ScanRequest, ScanResponse, WatchRequest, WatchResponse } from '../generated/varve/v1/kv.js'
@@ -38,6 +42,10 @@ export interface ShardHost {
   scan(request: ScanRequest, signal: AbortSignal): Promise<ScanResponse>
   watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchResponse>
   readLog(request: ReadLogRequest, signal: AbortSignal): AsyncIterable<ReadLogResponse>
+  /** Entries on this replica's disk that were cut off its log, by epoch and index. */
+  readOrphans(request: ReadOrphansRequest, signal: AbortSignal): AsyncIterable<ReadOrphansResponse>
+  /** Writes orphans anew, at the head only. Rejects with `VarveError`. */
+  resubmit(request: ResubmitRequest): Promise<ResubmitResponse>
   digest(): Promise<Digest>
   status(): ReplicaStatus
 }

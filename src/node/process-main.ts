@@ -75,7 +75,11 @@ function endOnSignal(running: RunningNode, logger: Logger): void {
   const end = async (signal: string) => {
     logger.info({ signal }, 'ending')
     setTimeout(() => fail(logger, 'the orderly end took too long', ExitCode.FAILED), STOP_TIMEOUT_MS).unref()
-    await running.stop()
+    try {
+      await running.stop()
+    } catch (error) {
+      return fail(logger, `the orderly end failed: ${reasonOf(error)}`, ExitCode.FAILED)
+    }
     logger.info({}, 'ended')
     process.exit(ExitCode.DONE)
   }

@@ -3,7 +3,16 @@
  */
 import { VarveError } from '../client/errors.js'
 import { frameKind } from '../client/session-frame.js'
-import type { Digest, ReadLogRequest, ReadLogResponse, ReplicaStatus } from '../generated/varve/v1/cluster.js'
+import type {
+  Digest,
+  ReadLogRequest,
+  ReadLogResponse,
+  ReadOrphansRequest,
+  ReadOrphansResponse,
+  ReplicaStatus,
+  ResubmitRequest,
+  ResubmitResponse,
+} from '../generated/varve/v1/cluster.js'
 import {
   Consistency,
   type ScanItem as ScanItemMessage,
@@ -22,7 +31,9 @@ import type { ReplicaDriver, ReplicaListener } from '../replication/replica-driv
 import { entryMessage, positionMessage } from './entry-message.js'
 import { HeadPipeline } from './head-pipeline.js'
 import type { ReplySink, ShardHost } from './node-host.js'
+import { readOrphans } from './orphans.js'
 import { ReadPath } from './read-path.js'
+import { Resubmitter } from './resubmit.js'
 import { WriteAnswers } from './write-answers.js'
 
 /** A page of a scan has at most so many items when the request does not say, and never more than the second. */
@@ -58,6 +69,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   readonly #answers: WriteAnswers
   readonly #pipeline: HeadPipeline
   readonly #reads: ReadPath
+  readonly #resubmitter: Resubmitter
 
   constructor(options: ReplicaHostOptions) {
     this.#options = options
@@ -75,6 +87,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     })
     this.#pipeline = new HeadPipeline({ ...options, answers: this.#answers })
     this.#reads = new ReadPath(options)
+    this.#resubmitter = new Resubmitter({ ...options, host: this, barrier: () => this.#reads.barrier() })
     driver.listen(this)
   }
 
@@ -143,6 +156,14 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       }
       yield { entries, recordBytes: record.sizeBytes }
     }
+  }
+
+  readOrphans(_request: ReadOrphansRequest, signal: AbortSignal): AsyncIterable<ReadOrphansResponse> {
+    return readOrphans(this.name, this.#options.log, signal)
+  }
+
+  resubmit(request: ResubmitRequest): Promise<ResubmitResponse> {
+    return this.#resubmitter.resubmit(request)
   }
 
   async digest(): Promise<Digest> {

@@ -4,13 +4,13 @@
  */
 import type { NodeStatus } from '../generated/varve/v1/cluster.js'
 import type { Envelope } from '../generated/varve/v1/replication.js'
-import { LevelLogStore } from '../log/level-log.js'
 import type { LogStore } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
 import { newestCheckpointIndex, openProjection } from '../projection/checkpoint.js'
 import { ReplicaDriver } from '../replication/replica-driver.js'
 import type { Transport } from '../replication/transport.js'
 import { Checkpointer } from './checkpointer.js'
+import { noteDamage, openLogStore } from './damaged-folder.js'
 import { DiskSpace } from './disk-space.js'
 import { HostBase } from './host-base.js'
 import type { NodeHost, ShardHost } from './node-host.js'
@@ -62,7 +62,12 @@ export class StorageNode extends HostBase implements NodeHost {
   /** Opens the data folder and rebuilds the projections. Rejects with `LogError`. */
   static async open(options: StorageNodeOptions): Promise<StorageNode> {
     const { dataDir, hosted, logger } = options
-    const store = await LevelLogStore.open({ dir: dataDir, logger, verifyFrom: newestCheckpointIndex })
+    const store = await openLogStore({
+      dir: dataDir,
+      logger,
+      verifyFrom: newestCheckpointIndex,
+      carried: [CLUSTER_ID_META],
+    })
     const node = new StorageNode(options, store)
     for (const ordinal of new Set([...hosted, ...store.shards()])) await node.#openReplica(ordinal)
     await node.#disk.start()
@@ -225,6 +230,7 @@ export class StorageNode extends HostBase implements NodeHost {
     try {
       step()
     } catch (error) {
+      noteDamage(this.#options.dataDir, error)
       this.#fatal(error instanceof Error ? error.message : String(error))
     }
   }

@@ -1,10 +1,11 @@
 /** What a process says, and how it ends, when what it was given cannot work. Nothing is lost by it. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { connect } from '../../src/client/client.js'
 import { ExitCode } from '../../src/node/exit-code.js'
+import { flipBitIn } from './support/damage.js'
 import { TestCluster, TestProcess, until } from './support/processes.js'
 
 function mainArguments(cluster: TestCluster, address: string, data: string): string[] {
@@ -77,7 +78,7 @@ test("a data folder of another cluster is refused, and keeps that cluster's data
   t.is(await again.get('whose'), 'theirs')
 })
 
-test('a flipped bit in the stored log is found at the start, named, and not served', async t => {
+test('the only copy of a shard, damaged, is set aside as a whole; the shard waits and is not served empty', async t => {
   const cluster = await TestCluster.start(t, { replicas: 1 })
   const client = await connect(cluster.endpoints, { timeoutMs: 30_000 })
   const value = 'v'.repeat(20_000)
@@ -87,24 +88,23 @@ test('a flipped bit in the stored log is found at the start, named, and not serv
   await node!.end('SIGKILL')
   flipBitIn(node!.dataDir, Buffer.from('v'.repeat(5_000)))
   node!.start()
-  t.is(await node!.ended(), ExitCode.BAD_USAGE)
-  t.regex(lastLine(node!), /damaged/)
+  await until('it serves', async () => {
+    if (!node!.output.includes('"msg":"serving"')) throw new Error(node!.output)
+  })
+  t.regex(
+    node!.output,
+    /the data folder is damaged \(.*\): it was renamed to .*node-1\.damaged-.* waits for an operator/,
+  )
+  t.is(readdirSync(cluster.dir).filter(name => name.startsWith('node-1.damaged-')).length, 1)
+  await using again = await connect([cluster.config.coordinator], { timeoutMs: 3_000 })
+  await until('the shard waits', async () => {
+    const [shard] = (await again.shardMap()).shards
+    if (shard?.status === 'ACTIVE') throw new Error(JSON.stringify(shard))
+  })
+  const error = await t.throwsAsync(again.get('key-1'))
+  t.regex(error!.message, /UNAVAILABLE|no head now/)
+  t.true(node!.isRunning)
 })
-
-/** Flips one bit in the middle of the largest file that holds `pattern`, inside it. */
-function flipBitIn(dir: string, pattern: Buffer): void {
-  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.(log|ldb)$/.test(name)) continue
-    const file = join(dir, name)
-    const bytes = readFileSync(file)
-    const at = bytes.indexOf(pattern, Math.floor(bytes.length / 3))
-    if (at < 0) continue
-    bytes[at + 100]! ^= 4
-    writeFileSync(file, bytes)
-    return
-  }
-  throw new Error(`no file under ${dir} holds the pattern`)
-}
 
 test('a connection that talks nonsense or breaks off harms nobody else', async t => {
   const cluster = await TestCluster.start(t, { replicas: 1 })

@@ -8,6 +8,7 @@ import {
   nodesOf,
   parseClusterConfig,
   serializeClusterConfig,
+  withNode,
 } from '../../src/node/cluster-config.js'
 
 const good = {
@@ -26,6 +27,15 @@ test('A configuration is read as it is written, shards in their order', t => {
   t.deepEqual(config as unknown, good)
   t.deepEqual(Object.keys(config.shards), ['shard_0', 'shard_1'])
   t.deepEqual(nodesOf(config), ['127.0.0.1:5001', '127.0.0.1:5002'])
+})
+
+test('Nodes that hold no shard come after those that do, each once', t => {
+  const config = parse({ ...good, nodes: ['127.0.0.1:5009', '127.0.0.1:5001'] })
+  t.deepEqual(nodesOf(config), ['127.0.0.1:5001', '127.0.0.1:5002', '127.0.0.1:5009'])
+  const larger = withNode(config, '127.0.0.1:5010')
+  t.is(nodesOf(larger).at(-1), '127.0.0.1:5010')
+  t.deepEqual(parse(serializeClusterConfig(larger)), larger)
+  t.throws(() => withNode(config, config.coordinator), { message: /which is the coordinator/ })
 })
 
 test('Topology and consistency may be left out: a chain and strong', t => {
@@ -81,7 +91,7 @@ const refused: [what: string, config: unknown, message: RegExp][] = [
   [
     'a field that does not exist',
     { ...good, shard: {} },
-    /^c\.json: shard: no such field, allowed are coordinator, consistency, topology, minInSync, shards$/,
+    /^c\.json: shard: no such field, allowed are coordinator, consistency, topology, minInSync, shards, nodes$/,
   ],
   ['no shard', { ...good, shards: {} }, /^c\.json: shards: 0 given, allowed are 1 to 65535 shards$/],
   ['shards as a list', { ...good, shards: [] }, /^c\.json: shards: \[\] given, shards is an object/],
@@ -114,6 +124,18 @@ const refused: [what: string, config: unknown, message: RegExp][] = [
     'the coordinator as a node',
     { ...good, shards: { a: ['127.0.0.1:5000'] } },
     /^c\.json: shards\.a\[0\]: "127\.0\.0\.1:5000" given, which is the coordinator/,
+  ],
+  ['nodes that are no list', { ...good, nodes: 'h:9' }, /^c\.json: nodes: "h:9" given, nodes is a list/],
+  ['a node without a port', { ...good, nodes: ['h'] }, /^c\.json: nodes\[0\]: "h" given, .*host:port/],
+  [
+    'a node twice',
+    { ...good, nodes: ['h:8', 'h:8'] },
+    /^c\.json: nodes\[1\]: "h:8" given, which is nodes\[0\] already: nodes have different addresses$/,
+  ],
+  [
+    'the coordinator among the nodes',
+    { ...good, nodes: ['127.0.0.1:5000'] },
+    /^c\.json: nodes\[0\]: "127\.0\.0\.1:5000" given, which is the coordinator/,
   ],
   [
     'a minInSync above the replicas',

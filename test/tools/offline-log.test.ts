@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { LevelLogStore } from '../../src/log/level-log.js'
 import { nullLogger } from '../../src/log/logger.js'
-import { serializeClusterConfig } from '../../src/node/cluster-config.js'
+import { parseClusterConfig, serializeClusterConfig, withNode } from '../../src/node/cluster-config.js'
 import { DataFolder, nodeName } from '../../tools/local/data-folder.js'
 import { writePid } from '../../tools/local/pid-file.js'
 import { type LogSource, linesIn } from '../../tools/log-source.js'
@@ -60,6 +60,26 @@ test("A stopped cluster's logs are read from the first replica of each shard", a
   t.deepEqual(await indexes(source, 'first', 2, 4), [2, 3, 4])
   t.deepEqual(await indexes(source, 'second'), [1])
   await source.close()
+})
+
+test('A shard that moved to a node started later is read from there, whatever the configuration lists', async t => {
+  const folder = await stoppedCluster(t)
+  const added = '127.0.0.1:7003'
+  const config = parseClusterConfig(readFileSync(folder.configFile, 'utf8'), 'cluster.json')
+  folder.create(
+    serializeClusterConfig(withNode({ ...config, shards: { ...config.shards, third: [NODES[0]] } }, added)),
+  )
+  await fill(folder.nodeDir(nodeName(added)), [2], async store => {
+    store.log(2).append(chainOf([4], { shard: 2 })[0]!)
+  })
+  const source = await openOfflineLog(folder.path, undefined, undefined)
+  t.is(source.origin('first'), NODES[0])
+  t.is(source.origin('third'), added)
+  t.deepEqual(await indexes(source, 'third'), [1, 2, 3, 4])
+  await source.close()
+  const named = await openOfflineLog(folder.path, added, 'third')
+  t.deepEqual(await indexes(named, 'third'), [1, 2, 3, 4])
+  await named.close()
 })
 
 test('A replica may be named, and a shard that it does not hold is an error that says so', async t => {

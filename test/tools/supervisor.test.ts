@@ -106,6 +106,48 @@ test('Without restarts a process that ends stays away, and an empty cluster is k
   await supervisor.stop()
 })
 
+test('A process that stays away is started on request, and so is one that is new; both are looked after', async t => {
+  const { folder, specs } = await makeCluster(t, [LISTENER, LISTENER, LISTENER])
+  const [coordinator, old, added] = specs as [ProcessSpec, ProcessSpec, ProcessSpec]
+  const { supervisor, notices } = supervise(t, folder, [coordinator, old], false)
+  t.false(supervisor.startNow(added), 'not before the cluster runs')
+  await supervisor.start(ready)
+  t.false(supervisor.startNow(old), 'it runs')
+  process.kill(readPid(folder.pidFile(old.name))!, 'SIGKILL')
+  await until(() => notices.length === 1)
+  t.true(supervisor.startNow(old))
+  t.true(supervisor.startNow(added))
+  await until(() => notices.length === 3)
+  t.true(notices.slice(1).every(notice => /^node .* listens \(pid \d+\)$/.test(notice)))
+  process.kill(readPid(folder.pidFile(added.name))!, 'SIGKILL')
+  await until(() => notices.length === 4)
+  t.regex(notices[3]!, /--no-restart/)
+  await supervisor.stop()
+  t.deepEqual(liveProcesses(folder), [])
+  t.false(supervisor.startNow(added), 'not after the end')
+})
+
+test('A start on request does not wait for the pause after a crash, and comes once', async t => {
+  const { folder, specs } = await makeCluster(t, [LISTENER, LISTENER])
+  const { supervisor, notices } = supervise(t, folder, specs)
+  await supervisor.start(ready)
+  const [, spec] = specs as [ProcessSpec, ProcessSpec]
+  // The second pause is longer than the first: long enough to ask within it.
+  for (const seen of [2, 3]) {
+    process.kill(readPid(folder.pidFile(spec.name))!, 'SIGKILL')
+    await until(() => notices.length === seen)
+  }
+  t.regex(notices[2]!, /starting it again in 1 s/)
+  t.true(supervisor.startNow(spec))
+  await until(() => notices.length === 4)
+  // What must not happen gives no sign to wait for: the pause passes.
+  const pid = readPid(folder.pidFile(spec.name))
+  await delay(1_100)
+  t.is(readPid(folder.pidFile(spec.name)), pid)
+  t.is(notices.length, 4)
+  await supervisor.stop()
+})
+
 test('A process that cannot start ends the start with what it said last and its exit code', async t => {
   const failing = `
     console.log(JSON.stringify({ level: 30, msg: 'opening' }))

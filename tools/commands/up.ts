@@ -1,15 +1,19 @@
 /** `varve up`: a cluster of processes on this machine, in the foreground or behind. */
 
 import { type Command, Option } from 'commander'
+import type { Inspector } from '../../src/client/inspector.js'
 import type { ClusterConfig } from '../../src/node/cluster-config.js'
 import { durationMs, wholeNumber } from '../arguments.js'
-import { DEFAULT_ENDPOINT, type GlobalOptions } from '../connect.js'
+import { DEFAULT_ENDPOINT, type GlobalOptions, withInspector } from '../connect.js'
 import { unavailable } from '../exit-codes.js'
 import { DataFolder } from '../local/data-folder.js'
 import { StartProgress } from '../local/start-progress.js'
 import { note, printObject } from '../output.js'
-import { type ClusterSummary, shardTable } from '../shard-table.js'
+import { type ClusterSummary, type ShardLine, shardTable } from '../shard-table.js'
 import { plural } from '../text.js'
+
+/** The coordinator has just said that all shards serve. */
+const READY_TIMEOUT_MS = 3_000
 
 /** Where clusters are kept unless told otherwise. */
 export const DEFAULT_DATA = './varve-data'
@@ -81,7 +85,7 @@ async function up(options: UpOptions): Promise<void> {
   const run = { folder, config, restart: options.restart, waitMs: options.wait }
   if (options.inBackground) {
     const { reportToParent } = await import('../local/background.js')
-    return reportToParent(events => runCluster(run, events))
+    return reportToParent(events => runCluster({ ...run, ignoreHangUp: true }, events))
   }
   const progress = await startProgress(config)
   try {
@@ -135,12 +139,22 @@ async function printReady(folder: DataFolder, config: ClusterConfig, options: Up
     coordinator: config.coordinator,
     consistency: config.consistency,
     topology: config.topology,
-    shards: Object.entries(config.shards).map(([name, addresses]) => ({ name, addresses })),
+    shards: await shardsNow(config),
   }
   const table = await shardTable(summary)
   await printObject(options.output, { ...summary, data: folder.path }, () =>
     readyText(summary, table, folder, options),
   )
+}
+
+/** Who holds what by the coordinator: since the configuration was written, heads may have changed. */
+async function shardsNow(config: ClusterConfig): Promise<ShardLine[]> {
+  const ask = (inspector: Inspector) => inspector.shardMap(config.coordinator)
+  const map = await withInspector({ timeout: READY_TIMEOUT_MS }, ask).catch(() => undefined)
+  if (map !== undefined) {
+    return map.shards.map(({ name, members }) => ({ name, addresses: members.map(({ address }) => address) }))
+  }
+  return Object.entries(config.shards).map(([name, addresses]) => ({ name, addresses }))
 }
 
 function readyText(summary: ClusterSummary, table: string, folder: DataFolder, options: UpOptions): string {

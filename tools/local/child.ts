@@ -7,7 +7,7 @@ import { ExitCode } from '../exit-codes.js'
 import { describe, type ProcessSpec } from './cluster-processes.js'
 import type { DataFolder } from './data-folder.js'
 import { lastMessage, logSize } from './log-file.js'
-import { forget, signal, writePid } from './pid-file.js'
+import { forget, readPid, signal, writePid } from './pid-file.js'
 import { accepts } from './ports.js'
 
 /** How a process ended. */
@@ -44,7 +44,7 @@ export class Child {
       const end = (code: number | null, signal: NodeJS.Signals | null, message: string | undefined) => {
         if (this.#end !== undefined) return
         this.#end = { code, signal, message }
-        forget(folder, spec.name)
+        if (readPid(folder.pidFile(spec.name)) === this.pid) forget(folder, spec.name)
         resolve(this.#end)
       }
       this.#process.once('error', error => end(ExitCode.UNAVAILABLE, null, error.message))
@@ -75,6 +75,11 @@ export class Child {
     clearTimeout(kill)
   }
 
+  /** Lets this process end before that one, which then goes on by itself. */
+  release(): void {
+    this.#process.unref()
+  }
+
   /** Sends a signal, unless it has ended: its id may be someone else's then. */
   signal(name: NodeJS.Signals): void {
     if (this.#end === undefined && this.pid > 0) signal(this.pid, name)
@@ -84,6 +89,7 @@ export class Child {
 /** Why a process ended, in one line. */
 export function endReason(spec: ProcessSpec, end: ChildEnd, logFile: string): string {
   if (end.signal !== null) return `${describe(spec)} was ended by ${end.signal}`
+  if (end.code === ExitCode.DONE) return `${describe(spec)} was told to end, and did`
   const why = end.message ?? `it did not say why; see ${logFile}`
   return `${describe(spec)} ended with exit code ${end.code}: ${why}`
 }

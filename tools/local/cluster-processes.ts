@@ -1,7 +1,8 @@
 /** Which processes a cluster on this machine consists of, and how each is started. */
 
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type ClusterConfig, nodesOf } from '../../src/node/cluster-config.js'
+import { type ClusterConfig, nodesOf, parseClusterConfig } from '../../src/node/cluster-config.js'
 import { COORDINATOR, type DataFolder, nodeName } from './data-folder.js'
 
 /** One process to run. */
@@ -17,6 +18,11 @@ export interface ProcessSpec {
 /** How a process is called in messages: `the coordinator 127.0.0.1:5000`, `node 127.0.0.1:5001`. */
 export function describe(spec: ProcessSpec): string {
   return `${spec.role === 'coordinator' ? 'the coordinator' : 'node'} ${spec.address}`
+}
+
+/** The configuration that a cluster's folder holds now. Throws `ClusterConfigError`. */
+export function readClusterConfig(folder: DataFolder): ClusterConfig {
+  return parseClusterConfig(readFileSync(folder.configFile, 'utf8'), folder.configFile)
 }
 
 /** The processes of a cluster, the coordinator first. */

@@ -1,10 +1,11 @@
 /**
  * The folder of a cluster on this machine, as `varve up` lays it out:
  *
- *   cluster.json             the configuration, written once
+ *   cluster.json             the configuration; nodes may be added to it
  *   coordinator/             the coordinator's database
  *   nodes/<host>_<port>/     each node's database
  *   logs/<name>.log          what each process says, as JSON lines
+ *   requests/<name>          nodes that the supervisor is asked to start
  *   <name>.pid               the process ids; up.pid is the supervisor's, up.start its start time
  */
 
@@ -62,8 +63,23 @@ export class DataFolder {
     return join(this.path, COORDINATOR)
   }
 
+  get requestsDir(): string {
+    return join(this.path, 'requests')
+  }
+
   nodeDir(name: string): string {
     return join(this.path, 'nodes', name)
+  }
+
+  /** True if there is a folder with something in it for that node. */
+  hasNode(name: string): boolean {
+    const dir = this.nodeDir(name)
+    return existsSync(dir) && readdirSync(dir).length > 0
+  }
+
+  /** True as long as the supervisor has not taken up the request to start that process. */
+  isRequested(name: string): boolean {
+    return existsSync(join(this.requestsDir, name))
   }
 
   pidFile(name: string): string {
@@ -95,7 +111,7 @@ export class DataFolder {
     throw badUsage(`--data: ${problem}: give an empty or a new folder`)
   }
 
-  /** Makes the folders and stores the configuration, all of it or nothing. */
+  /** Makes the folders and stores the configuration, all of it or nothing; one that is there is replaced. */
   create(configText: string): void {
     this.makeFolders()
     const draft = join(this.path, '.cluster.json.new')

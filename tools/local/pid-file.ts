@@ -77,6 +77,24 @@ export function liveProcess(folder: DataFolder, name: string): LocalProcess | un
   return { name, role: name === COORDINATOR ? 'coordinator' : 'node', pid }
 }
 
+/** Whether the process with that id here is the node at this address with this data folder, by its command line. */
+export function isNode(pid: number, address: string, dataDir: string): boolean {
+  const command = `${commandLineOf(pid) ?? ''} `
+  return (
+    pid !== process.pid &&
+    command.includes(` --address ${address} `) &&
+    command.includes(` --data ${dataDir} `)
+  )
+}
+
+/** Whether a live supervisor looks after this folder, and whether it starts again what dies. */
+export function supervision(folder: DataFolder): 'none' | 'restarts' | 'leaves' {
+  const supervisor = liveProcess(folder, SUPERVISOR)
+  if (supervisor === undefined) return 'none'
+  const command = commandLineOf(supervisor.pid) ?? ''
+  return ` ${command} `.includes(' --no-restart ') ? 'leaves' : 'restarts'
+}
+
 /**
  * Ends processes: SIGTERM to all, SIGKILL to those still there after `graceMs`. Each is looked at again before
  * each signal. Returns the names of those that had to be killed; resolves when all are gone.
@@ -109,7 +127,7 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 /** When a process started, as the system counts it; the same id at another time reads differently. */
-function startOf(pid: number): string | undefined {
+export function startOf(pid: number): string | undefined {
   if (process.platform !== 'linux') return askPs(pid, 'lstart=')
   const stat = readText(`/proc/${pid}/stat`)
   if (stat === undefined) return undefined

@@ -104,7 +104,8 @@ function flagDifference(stored: ClusterConfig, flags: ShapeFlags): Difference | 
   const actual: Record<string, string | number> = {
     shards: shards.length,
     replicas: [...new Set(shards.map(addresses => addresses.length))].join(' and '),
-    nodes: nodesOf(stored).length,
+    // As many as it was made with; those that were started since are not a matter of its shape.
+    nodes: nodesOf({ ...stored, nodes: [] }).length,
     topology: stored.topology,
     consistency: stored.consistency,
     minInSync: stored.minInSync ?? 'the default',
@@ -136,7 +137,10 @@ function fileDifference(stored: ClusterConfig, given: ClusterConfig): Difference
       if (found !== undefined) return found
     }
   }
-  return undefined
+  // Nodes that were started since the file was written are in the stored list alone.
+  const known = nodesOf(stored)
+  const missing = given.nodes?.find(address => !known.includes(address))
+  return missing === undefined ? undefined : { field: 'nodes', given: missing, has: known.join(', ') }
 }
 
 function show(value: unknown): string {

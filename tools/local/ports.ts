@@ -4,6 +4,9 @@ import { connect, createServer } from 'node:net'
 import { splitAddress } from '../../src/node/address.js'
 import { badUsage, unavailable } from '../exit-codes.js'
 
+/** Ports that are tried for a new node. */
+const TRIES_MAX = 500
+
 /**
  * Refuses addresses that cannot be listened at. `remedy` says how the person gets other ones.
  * An address may still be taken between this check and its use; the process that listens then says so.
@@ -23,6 +26,25 @@ export async function checkAddressesFree(addresses: readonly string[], remedy: s
     )
   }
   throw badUsage(`cannot listen at ${addresses[at]} (${problems[at]}): ${remedy}`)
+}
+
+/**
+ * The first address on the coordinator's host, from the port after the cluster's highest on, that is free and that
+ * `isUsable` likes. Rejects where none is.
+ */
+export async function nextFreeAddress(
+  coordinator: string,
+  nodes: readonly string[],
+  isUsable: (address: string) => boolean,
+): Promise<string> {
+  const host = coordinator.slice(0, coordinator.lastIndexOf(':'))
+  const ports = [coordinator, ...nodes].map(address => splitAddress(address)!.port)
+  const first = Math.max(...ports) + 1
+  for (let port = first; port <= Math.min(65_535, first + TRIES_MAX); port++) {
+    const address = `${host}:${port}`
+    if (isUsable(address) && (await tryListen(address)) === undefined) return address
+  }
+  throw unavailable(`no free port after ${first - 1} at ${host}: choose an address with --address`)
 }
 
 /** True if something accepts a connection at the address. */

@@ -13,7 +13,7 @@ const STOP_GRACE_MS = 10_000
 const RESTART_DELAY_FIRST_MS = 500
 const RESTART_DELAY_MAX_MS = 30_000
 /** A process that ran as long as this starts anew with the first delay. */
-const RAN_WELL_MS = 60_000
+const RAN_WELL_MS = 10_000
 
 /** What the supervisor tells while it works. */
 export interface SupervisorEvents {
@@ -68,6 +68,19 @@ export class Supervisor {
     const nodes = children.filter(child => child.spec.role === 'node')
     await Promise.all(coordinator.map(child => child.stop(STOP_GRACE_MS)))
     await Promise.all(nodes.map(child => child.stop(STOP_GRACE_MS)))
+  }
+
+  /**
+   * Starts a process now, whatever became of it: one that died and waits for its next start or for none, or one that
+   * is new to the cluster. From then on it is looked after as the others are. Once all runs; before and after that,
+   * and where the process runs already, it does nothing and returns false.
+   */
+  startNow(spec: ProcessSpec): boolean {
+    const before = this.#children.get(spec.name)
+    if (this.#phase !== 'running' || (before !== undefined && before.end === undefined)) return false
+    this.#attempts.delete(spec.name)
+    void this.#watchStart(spec)
+    return true
   }
 
   /** Signals all processes at once, without waiting. */
@@ -135,12 +148,23 @@ export class Supervisor {
     this.#restartsPending++
     try {
       await delay(waitMs, undefined, { signal: this.#stopping.signal })
-      if (this.#phase !== 'running') return
-      const again = this.#launch(spec)
-      if (await again.listening()) this.#events.notice(`${describe(spec)} listens again (pid ${again.pid})`)
+    } catch {
+      // Everything is to end.
+      return
+    } finally {
+      this.#restartsPending--
+    }
+    // Someone may have asked for it in the meantime.
+    if (this.#phase === 'running' && this.#children.get(spec.name) === child)
+      await this.#watchStart(spec, ' again')
+  }
+
+  async #watchStart(spec: ProcessSpec, again = ''): Promise<void> {
+    try {
+      const child = this.#launch(spec)
+      if (await child.listening()) this.#events.notice(`${describe(spec)} listens${again} (pid ${child.pid})`)
     } catch (error) {
-      if (!this.#stopping.signal.aborted)
-        this.#events.notice(`${describe(spec)}: ${(error as Error).message}`)
+      this.#events.notice(`${describe(spec)}: ${(error as Error).message}`)
     }
   }
 }

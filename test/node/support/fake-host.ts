@@ -5,6 +5,7 @@ import {
   type ShardMap,
 } from '../../../src/generated/varve/v1/cluster.js'
 import { nullLogger } from '../../../src/log/logger.js'
+import type { ClusterAdmin } from '../../../src/node/cluster-admin.js'
 import { ClusterService } from '../../../src/node/cluster-service.js'
 import { Forwarding } from '../../../src/node/forwarding.js'
 import { GrpcServer } from '../../../src/node/grpc-server.js'
@@ -16,7 +17,8 @@ import { WatchService } from '../../../src/node/watch-service.js'
 import { FakeData, FakeShard } from './fake-shard.js'
 
 export class FakeHost implements NodeHost {
-  readonly admin = undefined
+  /** Set on the process that plays the coordinator. */
+  admin: ClusterAdmin | undefined = undefined
   address = ''
   readonly clusterId = 'fake'
   readonly incarnation = 1

@@ -125,6 +125,12 @@ export class FakeShard implements ShardHost {
     for (let at = 1; at <= this.data.lastIndex; at += 1) yield { entries: [], recordBytes: at }
   }
 
+  async *readOrphans(): AsyncIterable<{ entries: [] }> {}
+
+  async resubmit(): Promise<never> {
+    throw new Error('this shard has no log')
+  }
+
   async digest() {
     const { lastIndex, keys } = this.data
     const state = Buffer.alloc(32, lastIndex)
