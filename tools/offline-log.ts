@@ -130,7 +130,7 @@ class OfflineLog implements LogSource {
     this.origin(shard)
     const log = this.#stores.get(this.#nodes.get(shard)!.dir)!.log(this.#ordinals.get(shard)!)
     const last = toIndex === 0 ? Number.POSITIVE_INFINITY : toIndex
-    for await (const record of log.records(Math.max(1, fromIndex), last)) {
+    for await (const record of log.records(fromIndex, last)) {
       yield partOf(shard, record, fromIndex, last, log.commitIndexHint)
     }
   }

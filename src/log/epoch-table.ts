@@ -15,7 +15,7 @@ interface Span {
  * own, so it is handed in where it is needed.
  */
 export class EpochTable {
-  readonly #spans: Span[]
+  #spans: Span[]
   /** Of each epoch with orphans: the greatest first index among them. */
   readonly #orphanTops: Map<number, number>
 
@@ -31,6 +31,19 @@ export class EpochTable {
 
   get hasOrphans(): boolean {
     return this.#orphanTops.size > 0
+  }
+
+  /** Other spans take the place of these; what the disk holds of orphans stays as it is. */
+  replace(spans: readonly SpanState[]): void {
+    this.#spans = spans.map(span => ({ ...span }))
+  }
+
+  /** Where records at or below `index` that are in the log lie: by epoch, first index and last. */
+  rangesTo(index: number): { epoch: number; firstIndex: number; lastIndex: number }[] {
+    const spans = this.#spans.filter(span => span.startIndex <= index)
+    return spans.map(({ epoch, startIndex, endIndex }) => {
+      return { epoch, firstIndex: startIndex, lastIndex: endIndex === 0 ? index : Math.min(endIndex, index) }
+    })
   }
 
   /** The epoch that holds this index, which must not be above the log's end; 0 below its start. */

@@ -14,6 +14,8 @@ export type LogErrorCode =
   | 'LOG_IO'
   /** A write that does not continue the log: wrong index, previous hash, epoch or stamp. The log is unchanged. */
   | 'LOG_GAP'
+  /** At or below the base that the log is kept from: dropped by retention. `index` is the base's. */
+  | 'LOG_OUT_OF_RETENTION'
 
 export interface LogErrorDetails {
   readonly shard?: number | undefined

@@ -3,9 +3,10 @@
  * one write outstanding its batch starts at once, in the same turn; under load batches grow by themselves.
  */
 import { LogError, reasonOf } from './errors.js'
+import type { LogWrite } from './log-disk.js'
 import type { LogState } from './log-state.js'
 import type { LogRecord } from './record-codec.js'
-import type { LogWrite, StoredLog } from './stored-log.js'
+import type { StoredLog } from './stored-log.js'
 
 export type BatchOperation = { type: 'put'; key: Buffer; value: Buffer } | { type: 'del'; key: Buffer }
 
@@ -30,8 +31,8 @@ class Batch {
 export interface GroupCommitOptions {
   /** Writes all operations as one atomic, synced batch. */
   readonly write: (operations: BatchOperation[]) => Promise<void>
-  /** The database key and value that a log's state is written under. */
-  readonly stateOperation: (log: StoredLog, state: LogState) => BatchOperation
+  /** What to write so that the database has this state of a log. */
+  readonly stateOperations: (log: StoredLog, state: LogState) => BatchOperation[]
   /** These records are on disk. */
   readonly released: (records: readonly LogRecord[]) => void
   readonly onPoison: (error: LogError) => void
@@ -134,7 +135,8 @@ export class GroupCommit {
     this.#inFlight = batch
     for (const log of batch.logs) log.batchStarted()
     try {
-      for (const [log, state] of batch.states) batch.operations.push(this.#options.stateOperation(log, state))
+      for (const [log, state] of batch.states)
+        batch.operations.push(...this.#options.stateOperations(log, state))
       await this.#options.write(batch.operations)
     } catch (error) {
       this.#poison(error)

@@ -23,6 +23,10 @@ const OPTIONS = {
 const READ = { fillCache: false } as const
 const SCAN = { fillCache: false, highWaterMarkBytes: 1_048_576 } as const
 
+interface Compactable {
+  compactRange(start: Buffer, end: Buffer): Promise<void>
+}
+
 export interface KeyRange {
   readonly gte: Buffer
   readonly lt?: Buffer
@@ -115,12 +119,27 @@ export class LevelDatabase {
     }
   }
 
-  firstKey(range: KeyRange): Promise<Buffer | undefined> {
-    return this.#oneKey(range, false)
+  async firstKey(range: KeyRange): Promise<Buffer | undefined> {
+    return (await this.#someKeys(range, 1, false))[0]
   }
 
-  lastKey(range: KeyRange): Promise<Buffer | undefined> {
-    return this.#oneKey(range, true)
+  async lastKey(range: KeyRange): Promise<Buffer | undefined> {
+    return (await this.#someKeys(range, 1, true))[0]
+  }
+
+  /** At most `limit` keys from the beginning of a range. @throws LogError LOG_IO */
+  firstKeys(range: KeyRange, limit: number): Promise<Buffer[]> {
+    return this.#someKeys(range, limit, false)
+  }
+
+  /** Gives back the space of what was removed in a range, while reads and writes go on. @throws LogError LOG_IO */
+  async compact(start: Buffer, end: Buffer): Promise<void> {
+    try {
+      // Of the LevelDB that `level` stands for in Node.js; its types speak of every platform.
+      await (this.#level as unknown as Compactable).compactRange(start, end)
+    } catch (error) {
+      throw this.#readError(error)
+    }
   }
 
   /** Runs a deletion (until it is durable) while no iterator is open. */
@@ -132,11 +151,11 @@ export class LevelDatabase {
     return this.#level.close()
   }
 
-  async #oneKey(range: KeyRange, reverse: boolean): Promise<Buffer | undefined> {
+  async #someKeys(range: KeyRange, limit: number, reverse: boolean): Promise<Buffer[]> {
     await this.#gate.enter()
-    const iterator = this.#level.keys({ ...range, fillCache: false, reverse, limit: 1 })
+    const iterator = this.#level.keys({ ...range, fillCache: false, reverse, limit })
     try {
-      return await iterator.next()
+      return await iterator.nextv(limit)
     } catch (error) {
       throw this.#readError(error)
     } finally {

@@ -6,6 +6,7 @@ import { LevelDatabase } from './level-database.js'
 import { LevelFacts } from './level-facts.js'
 import { LevelLogDisk, loadLog, shardsWithRecords } from './level-shard.js'
 import type { Log, LogStore } from './log.js'
+import { type BaseName, baseBlobName } from './log-base.js'
 import { decodeState, encodeState } from './log-state.js'
 import { emptyContents } from './log-verifier.js'
 import type { Logger } from './logger.js'
@@ -33,6 +34,8 @@ export interface LevelLogStoreOptions {
 }
 
 const RECORD_CACHE_BYTES = 16_777_216
+/** Version of a folder with a log that is kept from a base: older software would take its epoch table for damaged. */
+const FORMAT_WITH_BASES = 2
 const FORMAT = 'format'
 const CLUSTER = 'cluster'
 const LOG = 'log/'
@@ -57,7 +60,12 @@ export class LevelLogStore implements LogStore {
     this.#cache = new RecordCache(options.recordCacheBytes ?? RECORD_CACHE_BYTES)
     this.#commit = new GroupCommit({
       write: operations => database.write(operations),
-      stateOperation: (log, state) => facts.set(LOG + log.shard, encodeState(state)),
+      stateOperations: (log, state) => {
+        const operations = [facts.set(LOG + log.shard, encodeState(state))]
+        const isNew = state.base !== undefined && facts.get(FORMAT)?.[0] !== FORMAT_WITH_BASES
+        if (isNew) operations.push(facts.set(FORMAT, Buffer.of(FORMAT_WITH_BASES)))
+        return operations
+      },
       released: records => {
         for (const record of records) this.#logs.get(record.shard)?.disk.release(record)
       },
@@ -168,19 +176,32 @@ export class LevelLogStore implements LogStore {
   async #load(shard: number, verifyFrom: number): Promise<void> {
     const startedAt = performance.now()
     const state = decodeState(this.#facts.get(LOG + shard)!, shard)
+    if (state.base !== undefined) await this.#checkBase(shard, state.base, verifyFrom)
     const contents = await loadLog(this.#database, shard, state, verifyFrom)
     const log = this.#addLog(shard, contents)
     const tookMs = Math.round(performance.now() - startedAt)
-    const { lastIndex, adoptedEpoch, commitIndexHint } = log
+    const { baseIndex, lastIndex, adoptedEpoch, commitIndexHint } = log
     const records = contents.directory.length
     this.#logger.info(
-      { shard, lastIndex, adoptedEpoch, commitIndexHint, records, verifyFrom, tookMs },
+      { shard, baseIndex, lastIndex, adoptedEpoch, commitIndexHint, records, verifyFrom, tookMs },
       'log verified',
     )
   }
 
+  /** A base that nothing vouches for is read as a whole: its bytes are what was written. */
+  async #checkBase(shard: number, base: BaseName, verifyFrom: number): Promise<void> {
+    const { index } = base
+    const chunks = this.#blobs.read(baseBlobName(shard, base))
+    if (chunks === undefined) {
+      const text = `shard ${shard}: the base at index ${index} is missing: rename the data folder and join anew`
+      throw new LogError('LOG_DAMAGED', text, { shard, index })
+    }
+    if (verifyFrom >= index) return
+    for await (const _ of chunks);
+  }
+
   #addLog(shard: number, contents: ReturnType<typeof emptyContents>): StoredLog {
-    const disk = new LevelLogDisk(shard, this.#database, this.#commit, this.#cache.shard())
+    const disk = new LevelLogDisk(shard, this.#database, this.#commit, this.#cache.shard(), this.#blobs)
     const log = new StoredLog(shard, disk, contents)
     this.#logs.set(shard, { log, disk })
     return log
@@ -208,6 +229,7 @@ export class LevelLogStore implements LogStore {
   async #close(): Promise<void> {
     // A failure was told to `onPoison`; all that is left is to let go of the database.
     if (this.poisoned === undefined) await this.#commit.settled().catch(() => {})
+    await Promise.all([...this.#logs.values()].map(({ disk }) => disk.stop()))
     this.#commit.close()
     await this.#database.close()
   }
@@ -221,8 +243,8 @@ async function checkFormat(database: LevelDatabase): Promise<void> {
     if (isNew) return
     throw new LogError('LOG_FOREIGN', `${database.dir} holds some other database: give a new or empty folder`)
   }
-  if (format > FORMAT_VERSION) {
-    const text = `${database.dir} has format version ${format}, this software reads up to ${FORMAT_VERSION}: upgrade it`
+  if (format > FORMAT_WITH_BASES) {
+    const text = `${database.dir} has format version ${format}, this software reads up to ${FORMAT_WITH_BASES}: upgrade it`
     throw new LogError('LOG_NEWER_FORMAT', text)
   }
 }

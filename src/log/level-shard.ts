@@ -1,13 +1,16 @@
 import type { LogError } from './errors.js'
 import type { GroupCommit } from './group-commit.js'
+import type { LevelBlobStore } from './level-blobs.js'
+import { LevelClearing } from './level-clearing.js'
 import type { LevelDatabase } from './level-database.js'
 import { epochEndKey, epochOfKey, firstIndexOfKey, recordKey, shardOfKey } from './level-keys.js'
+import { type BaseName, baseBlobName } from './log-base.js'
+import type { ClearRange, LogDisk, LogWrite } from './log-disk.js'
 import type { LogState, SpanState } from './log-state.js'
 import { type LogContents, LogVerifier } from './log-verifier.js'
 import type { ShardRecordCache } from './record-cache.js'
 import { LogRecord } from './record-codec.js'
 import { EPOCH_MAX } from './record-layout.js'
-import type { LogDisk, LogWrite } from './stored-log.js'
 
 /** One log's part of the database. */
 export class LevelLogDisk implements LogDisk {
@@ -15,12 +18,22 @@ export class LevelLogDisk implements LogDisk {
   readonly #database: LevelDatabase
   readonly #commit: GroupCommit
   readonly #cache: ShardRecordCache
+  readonly #blobs: LevelBlobStore
+  readonly #clearing: LevelClearing
 
-  constructor(shard: number, database: LevelDatabase, commit: GroupCommit, cache: ShardRecordCache) {
+  constructor(
+    shard: number,
+    database: LevelDatabase,
+    commit: GroupCommit,
+    cache: ShardRecordCache,
+    blobs: LevelBlobStore,
+  ) {
     this.#shard = shard
     this.#database = database
     this.#commit = commit
     this.#cache = cache
+    this.#blobs = blobs
+    this.#clearing = new LevelClearing(shard, database, commit)
   }
 
   get poisoned(): LogError | undefined {
@@ -79,6 +92,23 @@ export class LevelLogDisk implements LogDisk {
     this.#cache.forget(firstIndex)
   }
 
+  holdsBase(base: BaseName): boolean {
+    return this.#blobs.has(baseBlobName(this.#shard, base))
+  }
+
+  clear(ranges: readonly ClearRange[]): void {
+    this.#clearing.start(ranges)
+  }
+
+  cleared(): Promise<void> {
+    return this.#clearing.finished()
+  }
+
+  /** The store is about to close: nothing more is removed. */
+  stop(): Promise<void> {
+    return this.#clearing.stop()
+  }
+
   /** The records are durable, and need not be kept at hand any more. */
   release(record: LogRecord): void {
     this.#cache.release(record)
@@ -127,7 +157,8 @@ export async function loadLog(
   verifyFrom: number,
 ): Promise<LogContents> {
   const verifier = new LogVerifier(shard, state, await orphanTops(database, shard, state))
-  const start = verifyFrom > 0 ? await skipVouched(database, shard, state, verifyFrom, verifier) : 1
+  const kept = (state.base?.index ?? 0) + 1
+  const start = verifyFrom >= kept ? await skipVouched(database, shard, state, verifyFrom, verifier) : kept
   for (const span of state.spans) {
     if (span.endIndex !== 0 && span.endIndex < start) continue
     const range = rangeOfSpan(shard, span, Math.max(start, span.startIndex))
@@ -150,18 +181,20 @@ async function skipVouched(
   verifyFrom: number,
   verifier: LogVerifier,
 ): Promise<number> {
+  const kept = (state.base?.index ?? 0) + 1
   let held = 0
   for (const span of state.spans) {
-    for await (const keys of database.keys(rangeOfSpan(shard, span, span.startIndex))) {
+    if (span.endIndex !== 0 && span.endIndex < kept) continue
+    for await (const keys of database.keys(rangeOfSpan(shard, span, Math.max(kept, span.startIndex)))) {
       for (const key of keys) {
         const firstIndex = firstIndexOfKey(key)
-        if (firstIndex > verifyFrom) return held || 1
+        if (firstIndex > verifyFrom) return held || kept
         if (held > 0) verifier.skip(held)
         held = firstIndex
       }
     }
   }
-  return held || 1
+  return held || kept
 }
 
 function rangeOfSpan(shard: number, span: SpanState, from: number): { gte: Buffer; lte: Buffer } {

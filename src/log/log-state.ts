@@ -20,16 +20,35 @@ export interface LogState {
   readonly logId: string
   readonly adoptedEpoch: number
   readonly spans: readonly SpanState[]
+  /** Where the log is kept from, if not from its beginning. Records at or below are not read, and may be gone. */
+  readonly base?: BaseState | undefined
+}
+
+/** What the records up to a base said, as far as `spans` do not say it. */
+export interface BaseState {
+  readonly index: number
+  /** Hash of the record that ended there. */
+  readonly hash: Buffer
+  readonly lamport: number
+  readonly wallMs: number
+  /** Hash of the first record of each span that begins at or below `index`, in their order. */
+  readonly startHashes: readonly Buffer[]
 }
 
 export const EMPTY_STATE: LogState = { logId: '', adoptedEpoch: 0, spans: [] }
 
 const FIXED = 4 + 4 + 16 + 8
 const SPAN = 8 + 8 + 8 + HASH_SIZE_BYTES
+const BASE = 8 + 8 + 8 + HASH_SIZE_BYTES
 
-/** Layout: CRC-32 of the rest, count of spans, log id (zeros: none), adopted epoch; each epoch, start, end, hash. */
+/**
+ * Layout: CRC-32 of the rest, count of spans, log id (zeros: none), adopted epoch; each epoch, start, end, hash. Where
+ * there is a base: its index, Lamport time, wall time and hash, then the start hashes.
+ */
 export function encodeState(state: LogState): Buffer {
-  const bytes = Buffer.alloc(FIXED + state.spans.length * SPAN)
+  const { base } = state
+  const baseSize = base === undefined ? 0 : BASE + base.startHashes.length * HASH_SIZE_BYTES
+  const bytes = Buffer.alloc(FIXED + state.spans.length * SPAN + baseSize)
   bytes.writeUInt32LE(state.spans.length, 4)
   bytes.write(state.logId, 8, 'hex')
   bytes.writeDoubleLE(state.adoptedEpoch, 24)
@@ -41,19 +60,24 @@ export function encodeState(state: LogState): Buffer {
     span.endHash.copy(bytes, at + 24)
     at += SPAN
   }
+  if (base !== undefined) {
+    bytes.writeDoubleLE(base.index, at)
+    bytes.writeDoubleLE(base.lamport, at + 8)
+    bytes.writeDoubleLE(base.wallMs, at + 16)
+    Buffer.concat([base.hash, ...base.startHashes]).copy(bytes, at + 24)
+  }
   bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0)
   return bytes
 }
 
 /** @throws LogError LOG_DAMAGED */
 export function decodeState(bytes: Buffer, shard: number): LogState {
-  const count = bytes.length >= FIXED ? bytes.readUInt32LE(4) : -1
-  if (bytes.length !== FIXED + count * SPAN || bytes.readUInt32LE(0) !== crc32(bytes.subarray(4))) {
-    throw new LogError('LOG_DAMAGED', `the epoch table of shard ${shard} is damaged`, { shard })
-  }
+  const count = bytes.length >= FIXED ? bytes.readUInt32LE(4) : 0
+  const end = FIXED + count * SPAN
+  if (bytes.length < end || bytes.readUInt32LE(0) !== crc32(bytes.subarray(4))) throw damaged(shard)
   const logId = bytes.toString('hex', 8, 24)
   const spans: SpanState[] = []
-  for (let at = FIXED; at < bytes.length; at += SPAN) {
+  for (let at = FIXED; at < end; at += SPAN) {
     const endHash = bytes.subarray(at + 24, at + 24 + HASH_SIZE_BYTES)
     spans.push({
       epoch: bytes.readDoubleLE(at),
@@ -62,5 +86,23 @@ export function decodeState(bytes: Buffer, shard: number): LogState {
       endHash: endHash.equals(ZERO_HASH) ? ZERO_HASH : endHash,
     })
   }
-  return { logId: /^0+$/.test(logId) ? '' : logId, adoptedEpoch: bytes.readDoubleLE(24), spans }
+  const base = decodeBase(bytes.subarray(end), spans, shard)
+  const state = { logId: /^0+$/.test(logId) ? '' : logId, adoptedEpoch: bytes.readDoubleLE(24), spans }
+  return base === undefined ? state : { ...state, base }
+}
+
+function decodeBase(bytes: Buffer, spans: readonly SpanState[], shard: number): BaseState | undefined {
+  if (bytes.length === 0) return undefined
+  const index = bytes.length >= BASE ? bytes.readDoubleLE(0) : 0
+  const count = spans.filter(span => span.startIndex <= index).length
+  if (count === 0 || bytes.length !== BASE + count * HASH_SIZE_BYTES) throw damaged(shard)
+  const hashes = Array.from({ length: count + 1 }, (_, i) => {
+    return Buffer.from(bytes.subarray(24 + i * HASH_SIZE_BYTES, 24 + (i + 1) * HASH_SIZE_BYTES))
+  })
+  const [hash, ...startHashes] = hashes as [Buffer, ...Buffer[]]
+  return { index, hash, lamport: bytes.readDoubleLE(8), wallMs: bytes.readDoubleLE(16), startHashes }
+}
+
+function damaged(shard: number): LogError {
+  return new LogError('LOG_DAMAGED', `the epoch table of shard ${shard} is damaged`, { shard })
 }

@@ -40,6 +40,7 @@ export class LogVerifier {
     this.#shard = shard
     this.#state = state
     this.#orphanTops = orphanTops
+    this.#next = (state.base?.index ?? 0) + 1
   }
 
   /** Takes a record by its first index alone. At least one `add` must follow before a span ends. */
@@ -66,12 +67,13 @@ export class LogVerifier {
     if (this.#next !== 0) {
       if (firstIndex !== this.#next)
         throw this.#damaged(this.#next, `missing; the next one is index ${firstIndex}`)
-      const link = this.#last?.hash ?? ZERO_HASH
+      const link = this.#last?.hash ?? this.#state.base?.hash ?? ZERO_HASH
       if (!record.previousHash.equals(link))
         throw this.#damaged(firstIndex, 'it does not continue the record before it')
     }
-    const before = this.#last
-    if (before !== undefined && (record.lamport <= before.lastLamport || record.wallMs < before.wallMs)) {
+    const lamport = this.#last?.lastLamport ?? state.base?.lamport ?? 0
+    const wallMs = this.#last?.wallMs ?? state.base?.wallMs ?? 0
+    if (record.lamport <= lamport || record.wallMs < wallMs) {
       throw this.#damaged(firstIndex, 'its stamps are not above those before it')
     }
     this.#directory.push(firstIndex)
@@ -84,14 +86,15 @@ export class LogVerifier {
   finish(): LogContents {
     while (this.#span < this.#state.spans.length) this.#endSpan()
     const last = this.#last
+    const base = this.#state.base
     return {
       state: this.#state,
       directory: this.#directory,
-      lastIndex: last?.lastIndex ?? 0,
-      lastHash: last?.hash ?? ZERO_HASH,
-      lastLamport: last?.lastLamport ?? 0,
-      lastWallMs: last?.wallMs ?? 0,
-      commitIndexHint: this.#commitIndexHint,
+      lastIndex: last?.lastIndex ?? base?.index ?? 0,
+      lastHash: last?.hash ?? base?.hash ?? ZERO_HASH,
+      lastLamport: last?.lastLamport ?? base?.lamport ?? 0,
+      lastWallMs: last?.wallMs ?? base?.wallMs ?? 0,
+      commitIndexHint: Math.max(this.#commitIndexHint, base?.index ?? 0),
       orphanTops: this.#orphanTops,
     }
   }
@@ -101,6 +104,9 @@ export class LogVerifier {
     const span = this.#state.spans[this.#span]!
     this.#span++
     const following = this.#state.spans[this.#span]
+    // What lies below the base is not there any more; the base vouches for it.
+    const base = this.#state.base
+    if (base !== undefined && span.endIndex !== 0 && span.endIndex < base.index) return
     if (this.#next === 0) return
     const end = this.#next - 1
     if (end < span.startIndex)
@@ -108,7 +114,7 @@ export class LogVerifier {
     if (span.endIndex !== 0 && span.endIndex !== end) {
       throw this.#damaged(this.#next, `missing: epoch ${span.epoch} ends at index ${span.endIndex}`)
     }
-    if (span.endIndex !== 0 && !span.endHash.equals(this.#last?.hash ?? ZERO_HASH)) {
+    if (span.endIndex !== 0 && !span.endHash.equals(this.#last?.hash ?? base?.hash ?? ZERO_HASH)) {
       throw this.#damaged(this.#last?.firstIndex ?? 0, 'its hash is not the one noted when its epoch ended')
     }
     if (following !== undefined && (span.endIndex === 0 || following.startIndex !== this.#next)) {

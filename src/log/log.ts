@@ -6,9 +6,10 @@
 import type { BlobStore } from './blob-store.js'
 import type { Stamp } from './entry.js'
 import type { LogError } from './errors.js'
+import type { LogBase } from './log-base.js'
 import type { LogRecord } from './record-codec.js'
 
-/** One epoch's part of a log. */
+/** One epoch's part of a log, also where its records are dropped already. */
 export interface EpochSpan {
   readonly epoch: number
   readonly startIndex: number
@@ -27,6 +28,12 @@ export interface Log {
   readonly lastIndex: number
   /** Hash of the last record; 32 zero bytes when empty. Do not write to it. */
   readonly lastHash: Buffer
+  /** The log is kept above this index; 0: from its beginning. A record ended there, and it is committed. */
+  readonly baseIndex: number
+  /** Hash of the record that ended at `baseIndex`; zeros for 0. */
+  readonly baseHash: Buffer
+  /** All that is known of what was dropped; undefined while the log is kept from its beginning. */
+  readonly base: LogBase | undefined
   /** Stamp of the last entry; zeros when empty. */
   readonly lastStamp: Stamp
   /** Everything up to here is on disk and synced. Never above `lastIndex`; falls only in a cut. */
@@ -70,11 +77,32 @@ export interface Log {
   setLogId(id: string): void
 
   /**
-   * Ends the log at `index`, which must be 0 or a record's end at or below `lastIndex`. What was above stays on disk
-   * as orphans, and `read` no longer finds it. Cutting at `lastIndex` does nothing.
+   * Ends the log at `index`, which must be `baseIndex` or a record's end above it, at or below `lastIndex`. What was
+   * above stays on disk as orphans, and `read` no longer finds it. Cutting at `lastIndex` does nothing.
    * @throws LogError LOG_GAP when no record ends there, LOG_DAMAGED, LOG_POISONED
    */
   cut(index: number): void
+
+  /**
+   * Keeps the log from `base` on, whose blob is durable under `baseBlobName`, and whose index is committed. Records at
+   * or below it are not read any more; once this is durable they are removed from the disk, little by little
+   * (`cleared`). Orphans stay. The present base again: nothing happens.
+   * @throws LogError LOG_GAP when it is not a base of this log, not durable here, below the present one, or its blob
+   *   is not there; LOG_POISONED. The log is unchanged then.
+   */
+  trim(base: LogBase): void
+
+  /**
+   * Replaces the whole log by `base`, which came from another replica (Following); its blob is durable. What the log
+   * holds above `committedIndex` becomes orphans, the rest goes as in `trim`. The log then ends at the base.
+   * An empty log without an id takes the base's.
+   * @throws LogError LOG_GAP when the base is not above the present one, below `committedIndex`, or its blob is not
+   *   there; LOG_FOREIGN when it is of another log; LOG_POISONED. The log is unchanged then.
+   */
+  installBase(base: LogBase, committedIndex: number): void
+
+  /** Resolves when no record at or below `baseIndex` is left on disk, or the store is closed or failed. */
+  cleared(): Promise<void>
 
   /**
    * The record whose first entry has this index, or undefined where none begins. Checked (CRC) when it comes from disk.
@@ -82,16 +110,24 @@ export interface Log {
    */
   read(firstIndex: number): LogRecord | undefined
 
-  /** The record that holds this index, or undefined outside the log. Throws as `read`. */
+  /** The record that holds this index, or undefined outside the log, as at and below `baseIndex`. Throws as `read`. */
   recordAt(index: number): LogRecord | undefined
 
-  /** Hash of the record that ends at `index`; of nothing (zeros) for 0; undefined where none ends. Throws as `read`. */
+  /**
+   * Hash of the record that ends at `index`: known for `baseIndex` and above; undefined below, and where none ends.
+   * Of nothing (zeros) for index 0 of a log that is kept from its beginning. Throws as `read`.
+   */
   hashAt(index: number): Buffer | undefined
 
+  /** Hash of the record that begins the epoch, dropped or not; undefined where the log has no such epoch. Throws as `read`. */
+  epochStartHash(epoch: number): Buffer | undefined
+
   /**
-   * The records from the one that holds `fromIndex` to the one that holds `toIndex` (default: the end, as it is when
-   * the reader gets there), in order, each checked to continue the one before. Ends early at a cut below it.
-   * @throws LogError LOG_DAMAGED (shard, index), LOG_IO
+   * The records from the one that holds `fromIndex` (0: the first that is kept) to the one that holds `toIndex`
+   * (default: the end, as it is when the reader gets there), in order, each checked to continue the one before. Ends
+   * early at a cut below it.
+   * @throws LogError LOG_DAMAGED (shard, index), LOG_IO; LOG_OUT_OF_RETENTION (index: the base's) when `fromIndex` is
+   *   not above the base, or a new base overtakes the reader
    */
   records(fromIndex: number, toIndex?: number): AsyncIterable<LogRecord>
 

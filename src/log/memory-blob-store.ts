@@ -1,4 +1,4 @@
-import { type BlobStore, checkBlobName } from './blob-store.js'
+import { type BlobStore, type BlobView, checkBlobName } from './blob-store.js'
 import type { LogError } from './errors.js'
 
 /** A change of the blobs, on its way to the disk. */
@@ -16,20 +16,29 @@ export class MemoryBlobStore implements BlobStore {
   readonly #blobs = new Map<string, Buffer>()
   /** Names on their way to the disk. */
   readonly #taken = new Set<string>()
+  /** How many processes died here: a write that waits for its chunks ends with its process. */
+  #deaths = 0
 
   constructor(enqueue: (write: BlobWrite) => void) {
     this.#enqueue = enqueue
   }
 
-  async write(name: string, chunks: Iterable<Buffer>): Promise<void> {
+  async write(name: string, chunks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
     checkBlobName(name)
     if (this.#blobs.has(name) || this.#taken.has(name))
       throw new TypeError(`blob ${name} exists: names are written once`)
     const copies: Buffer[] = []
-    for (const chunk of chunks) copies.push(Buffer.from(chunk))
-    const bytes = Buffer.concat(copies)
+    // Without a turn in between where there is none to wait for: the write then is on its way at once.
+    if (Symbol.iterator in chunks) for (const chunk of chunks) copies.push(Buffer.from(chunk))
     this.#taken.add(name)
-    await this.#change(name, bytes).finally(() => this.#taken.delete(name))
+    const deaths = this.#deaths
+    try {
+      if (!(Symbol.iterator in chunks)) for await (const chunk of chunks) copies.push(Buffer.from(chunk))
+      if (this.#deaths > deaths) await new Promise(() => {})
+      await this.#change(name, Buffer.concat(copies))
+    } finally {
+      this.#taken.delete(name)
+    }
   }
 
   read(name: string): AsyncIterable<Buffer> | undefined {
@@ -38,6 +47,24 @@ export class MemoryBlobStore implements BlobStore {
     return (async function* () {
       yield bytes
     })()
+  }
+
+  open(name: string): BlobView | undefined {
+    const bytes = this.#blobs.get(name)
+    if (bytes === undefined) return undefined
+    const read = (offset: number, sizeBytesMax: number) => {
+      if (this.#blobs.get(name) !== bytes) return undefined
+      if (!(offset >= 0 && offset < bytes.length && sizeBytesMax > 0)) {
+        throw new RangeError(`${sizeBytesMax} bytes at ${offset} of blob ${name}, which has ${bytes.length}`)
+      }
+      return bytes.subarray(offset, offset + sizeBytesMax)
+    }
+    return { sizeBytes: bytes.length, read }
+  }
+
+  /** Whether the blob is there and durable. */
+  has(name: string): boolean {
+    return this.#blobs.has(name)
   }
 
   async names(prefix: string): Promise<string[]> {
@@ -58,6 +85,7 @@ export class MemoryBlobStore implements BlobStore {
   /** Nothing is under way any more. */
   crash(): void {
     this.#taken.clear()
+    this.#deaths++
   }
 
   #change(name: string, bytes: Buffer | undefined): Promise<void> {

@@ -23,6 +23,7 @@ export class MemoryLogStore implements LogStore {
   readonly #durableMeta = new Map<string, Buffer>()
   readonly #blobs: MemoryBlobStore
   #life: MemoryLife
+  #onWrite: () => void = () => {}
 
   constructor(options: MemoryLogStoreOptions = {}) {
     this.#autoSync = options.autoSync ?? false
@@ -66,6 +67,28 @@ export class MemoryLogStore implements LogStore {
     this.#life.sync()
   }
 
+  /** The two halves of `sync`, for a disk that takes its time: what is written in between is the next batch. */
+  beginSync(): void {
+    this.#life.beginBatch()
+  }
+
+  endSync(): void {
+    this.#life.endBatch()
+  }
+
+  /** Calls `listener` after each write that needs a sync. There is one listener; a crash leaves it in place. */
+  onWrite(listener: () => void): void {
+    this.#onWrite = listener
+  }
+
+  /**
+   * One bit of what is stored of a shard's log changes, as on a bad disk: bit `bit` of the record at `place` in its
+   * order (modulo their number). False where nothing is stored. Opening the log after the next crash finds it.
+   */
+  flipBit(shard: number, place: number, bit: number): boolean {
+    return this.#disks.get(shard)?.flipBit(place, bit) ?? false
+  }
+
   /** As a failing disk does: nothing that is unsynced becomes durable, everything from now on is refused. */
   failSync(reason: string): void {
     this.#life.poison(reason)
@@ -107,7 +130,10 @@ export class MemoryLogStore implements LogStore {
 
   #newLife(): MemoryLife {
     const apply = (write: Write) => this.#apply(write)
-    const life = new MemoryLife(new Map(this.#durableMeta), shard => this.#diskOf(shard), apply, this.#now)
+    const hasBlob = (name: string) => this.#blobs.has(name)
+    const diskOf = (shard: number) => this.#diskOf(shard)
+    const life = new MemoryLife(new Map(this.#durableMeta), diskOf, apply, hasBlob, this.#now)
+    life.onWrite = () => this.#onWrite()
     if (this.#autoSync) life.syncByItself()
     for (const shard of this.#disks.keys()) life.log(shard)
     return life
@@ -125,6 +151,7 @@ export class MemoryLogStore implements LogStore {
   #apply(write: Write): void {
     if ('meta' in write) this.#durableMeta.set(write.meta.name, write.meta.value)
     else if ('blob' in write) this.#blobs.apply(write.blob)
+    else if ('clear' in write) write.clear.disk.clear(write.clear.ranges)
     else this.#diskOf(write.log.log.shard).apply(write.log)
   }
 }

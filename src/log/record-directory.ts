@@ -9,11 +9,13 @@ interface Chunk {
 
 /**
  * The first index of every record of a log, ascending, in four bytes each: what finds the record that holds an index.
- * It grows and shrinks at its end only.
+ * It grows and shrinks at its end; at its beginning it only shrinks. Places count from the first record that is left.
  */
 export class RecordDirectory {
   readonly #chunks: Chunk[] = []
   #length = 0
+  /** Records of the first chunk that were dropped. */
+  #dropped = 0
 
   /** How many records there are. */
   get length(): number {
@@ -22,7 +24,7 @@ export class RecordDirectory {
 
   /** Adds a record at the end; `firstIndex` is above all that are in it. */
   push(firstIndex: number): void {
-    const at = this.#length % CHUNK_RECORDS
+    const at = (this.#dropped + this.#length) % CHUNK_RECORDS
     if (at === 0) this.#chunks.push({ base: firstIndex, offsets: new Uint32Array(CHUNK_FIRST_CAPACITY) })
     const chunk = this.#chunks[this.#chunks.length - 1]!
     if (at === chunk.offsets.length) {
@@ -38,14 +40,23 @@ export class RecordDirectory {
   pop(): void {
     if (this.#length === 0) return
     this.#length--
-    if (this.#length % CHUNK_RECORDS === 0) this.#chunks.pop()
+    if ((this.#dropped + this.#length) % CHUNK_RECORDS === 0) this.#chunks.pop()
+  }
+
+  /** Takes the first `count` records out. */
+  dropFirst(count: number): void {
+    const dropped = this.#dropped + Math.min(count, this.#length)
+    this.#length -= Math.min(count, this.#length)
+    this.#chunks.splice(0, Math.floor(dropped / CHUNK_RECORDS))
+    this.#dropped = dropped % CHUNK_RECORDS
   }
 
   /** First index of the record at `place` (from 0), or 0 where there is none. */
   at(place: number): number {
     if (!(place >= 0 && place < this.#length)) return 0
-    const within = place % CHUNK_RECORDS
-    const chunk = this.#chunks[(place - within) / CHUNK_RECORDS]!
+    const from = this.#dropped + place
+    const within = from % CHUNK_RECORDS
+    const chunk = this.#chunks[(from - within) / CHUNK_RECORDS]!
     return chunk.base + chunk.offsets[within]!
   }
 
@@ -64,12 +75,12 @@ export class RecordDirectory {
     const offset = index - base
     const start = chunkAt * CHUNK_RECORDS
     low = 1
-    high = Math.min(CHUNK_RECORDS, this.#length - start)
+    high = Math.min(CHUNK_RECORDS, this.#dropped + this.#length - start)
     while (low < high) {
       const middle = (low + high) >>> 1
       if (offsets[middle]! <= offset) low = middle + 1
       else high = middle
     }
-    return start + low - 1
+    return Math.max(-1, start + low - 1 - this.#dropped)
   }
 }

@@ -1,4 +1,5 @@
 import { LogError } from './errors.js'
+import { outOfRetention } from './log-base.js'
 import type { LogRecord } from './record-codec.js'
 import type { RecordDirectory } from './record-directory.js'
 
@@ -17,7 +18,7 @@ const AHEAD_RECORDS_MAX = 1_024
  * must not hold a snapshot, under which LevelDB 1.20 may lose keys that are deleted.
  */
 export async function* readRecords(
-  log: { readonly shard: number; readonly lastIndex: number },
+  log: { readonly shard: number; readonly lastIndex: number; readonly baseIndex: number },
   directory: RecordDirectory,
   readers: Set<LogReader>,
   fetch: (places: number[]) => Promise<LogRecord[]>,
@@ -32,10 +33,12 @@ export async function* readRecords(
     let ahead = 8
     while (next <= Math.min(toIndex, log.lastIndex)) {
       reader.cutAt = Number.POSITIVE_INFINITY
+      if (next <= log.baseIndex) throw outOfRetention(log.shard, next, log.baseIndex)
       const places = placesFrom(directory, next, toIndex, ahead)
       const records = await fetch(places).catch(error => {
-        if (places.length <= 1 && reader.cutAt === Number.POSITIVE_INFINITY) throw error
-        // One of them is damaged, or was just cut: what is sound is delivered, one by one.
+        const isCut = reader.cutAt !== Number.POSITIVE_INFINITY || next <= log.baseIndex
+        if (places.length <= 1 && !isCut) throw error
+        // One of them is damaged, or was just cut or dropped: what is sound is delivered, one by one.
         return []
       })
       let sizeBytes = 0

@@ -1,45 +1,16 @@
+import { baseOf, baseStateOf, spansOf } from './base-state.js'
 import type { Stamp } from './entry.js'
 import { EpochTable } from './epoch-table.js'
 import { LogError } from './errors.js'
 import type { EpochSpan, Log } from './log.js'
+import type { LogBase } from './log-base.js'
+import type { LogDisk } from './log-disk.js'
 import type { LogState } from './log-state.js'
 import type { LogContents } from './log-verifier.js'
 import type { LogRecord } from './record-codec.js'
 import type { RecordDirectory } from './record-directory.js'
 import { EPOCH_MAX, ZERO_HASH } from './record-layout.js'
 import { type LogReader, readRecords } from './record-reader.js'
-
-/** One thing that a log wants on disk. Writes become durable in the order in which they were handed over. */
-export interface LogWrite {
-  readonly log: StoredLog
-  /** A record that was appended. */
-  readonly record: LogRecord | undefined
-  /** False when the disk holds these very bytes already, as orphans. */
-  readonly put: boolean
-  /** The log's state after this write, where it changed. */
-  readonly state: LogState | undefined
-}
-
-/** What one log needs of the store that keeps it. */
-export interface LogDisk {
-  readonly poisoned: LogError | undefined
-  /** Takes a write for the next batch. Its record can be read from then on. */
-  write(write: LogWrite): void
-  /** Starts a batch now with what was written, unless one is in flight. */
-  startSync(): void
-  /** A record of this log that is at hand without looking at the disk. */
-  cached(firstIndex: number): LogRecord | undefined
-  /** A record of this log. @throws LogError LOG_DAMAGED, LOG_IO */
-  read(epoch: number, firstIndex: number): LogRecord | undefined
-  /** Several records of this log, for reading in sequence. @throws LogError LOG_DAMAGED, LOG_IO */
-  readMany(epochs: number[], firstIndexes: number[]): Promise<(LogRecord | undefined)[]>
-  /** What lies under this key, in the log or cut from it, durable or not. @throws LogError LOG_DAMAGED, LOG_IO */
-  stored(epoch: number, firstIndex: number): LogRecord | undefined
-  /** A record was cut off. */
-  forget(firstIndex: number): void
-  /** Records of the shard for which `isInLog` is false, when all that was written before is durable. */
-  orphans(isInLog: (epoch: number, firstIndex: number) => boolean): AsyncIterable<LogRecord>
-}
 
 /** The log as both stores know it: all rules are here, the disk behind `LogDisk`. */
 export class StoredLog implements Log {
@@ -56,6 +27,9 @@ export class StoredLog implements Log {
   #lastLamport: number
   #lastWallMs: number
   #commitIndexHint: number
+  #base: LogBase | undefined
+  /** Apart from `#base`, because every read looks at it. */
+  #baseIndex: number
 
   #durableIndex: number
   #durableEpoch: number
@@ -80,6 +54,10 @@ export class StoredLog implements Log {
     this.#lastLamport = contents.lastLamport
     this.#lastWallMs = contents.lastWallMs
     this.#commitIndexHint = contents.commitIndexHint
+    this.#base = baseOf(contents.state)
+    this.#baseIndex = this.#base?.index ?? 0
+    // What a crash left of records that the base stands for.
+    if (this.#base !== undefined) disk.clear(this.#table.rangesTo(this.#baseIndex))
   }
 
   get logId(): string {
@@ -96,6 +74,18 @@ export class StoredLog implements Log {
 
   get lastStamp(): Stamp {
     return { lamport: this.#lastLamport, wallMs: this.#lastWallMs }
+  }
+
+  get baseIndex(): number {
+    return this.#baseIndex
+  }
+
+  get baseHash(): Buffer {
+    return this.#base?.hash ?? ZERO_HASH
+  }
+
+  get base(): LogBase | undefined {
+    return this.#base
   }
 
   get durableIndex(): number {
@@ -168,25 +158,62 @@ export class StoredLog implements Log {
   cut(index: number): void {
     this.#refuseIfPoisoned()
     if (index === this.#lastIndex) return
-    const last = index > 0 && index < this.#lastIndex ? this.recordAt(index) : undefined
-    if (index !== 0 && last?.lastIndex !== index) {
+    const last = index > this.#baseIndex && index < this.#lastIndex ? this.recordAt(index) : undefined
+    if (index !== this.#baseIndex && last?.lastIndex !== index) {
       throw this.#gap(
         `cannot cut at index ${index}: no record ends there, the log ends at ${this.#lastIndex}`,
       )
     }
     this.#dropAbove(index)
     this.#lastIndex = index
-    this.#lastHash = last?.hash ?? ZERO_HASH
-    this.#lastLamport = last?.lastLamport ?? 0
-    this.#lastWallMs = last?.wallMs ?? 0
+    this.#lastHash = last?.hash ?? this.baseHash
+    this.#lastLamport = last?.lastLamport ?? this.#base?.stamp.lamport ?? 0
+    this.#lastWallMs = last?.wallMs ?? this.#base?.stamp.wallMs ?? 0
     this.#commitIndexHint = Math.min(this.#commitIndexHint, index)
-    this.#durableIndex = Math.min(this.#durableIndex, index)
-    this.#flightCut = Math.min(this.#flightCut, index)
-    for (const reader of this.#readers) reader.cutAt = Math.min(reader.cutAt, index)
     this.#write(undefined, false, true)
   }
 
+  trim(base: LogBase): void {
+    this.#refuseIfPoisoned()
+    if (base.index === this.#baseIndex && base.hash.equals(this.baseHash)) return
+    const isOurs = base.index > this.#baseIndex && this.hashAt(base.index)?.equals(base.hash) === true
+    if (!isOurs || base.index > this.#durableIndex) {
+      const own = `the log holds indexes ${this.#baseIndex + 1} to ${this.#durableIndex} durably`
+      throw this.#gap(`no base can stand at index ${base.index}: ${own}`, base.index)
+    }
+    this.#requireBlob(base)
+    this.#directory.dropFirst(this.#directory.find(base.index) + 1)
+    this.#useBase(base)
+  }
+
+  installBase(base: LogBase, committedIndex: number): void {
+    this.#refuseIfPoisoned()
+    if (base.logId !== this.#logId && this.#logId !== '') {
+      const text = `shard ${this.shard} holds log ${this.#logId}, given a base of log ${base.logId}`
+      throw new LogError('LOG_FOREIGN', text, { shard: this.shard, index: base.index })
+    }
+    if (base.index <= this.#baseIndex || base.index < committedIndex) {
+      const own = `kept above ${this.#baseIndex}, committed to ${committedIndex}`
+      throw this.#gap(`no base can be installed at index ${base.index} in a log ${own}`, base.index)
+    }
+    this.#requireBlob(base)
+    this.#logId = base.logId
+    this.#dropAbove(Math.min(committedIndex, this.#lastIndex))
+    this.#directory.dropFirst(this.#directory.length)
+    this.#table.replace(spansOf(base))
+    this.#lastIndex = base.index
+    this.#lastHash = base.hash
+    this.#lastLamport = base.stamp.lamport
+    this.#lastWallMs = base.stamp.wallMs
+    this.#useBase(base)
+  }
+
+  cleared(): Promise<void> {
+    return this.#disk.cleared()
+  }
+
   read(firstIndex: number): LogRecord | undefined {
+    if (firstIndex <= this.#baseIndex) return undefined
     const cached = this.#disk.cached(firstIndex)
     if (cached !== undefined) return cached
     const place = this.#directory.find(firstIndex)
@@ -196,20 +223,28 @@ export class StoredLog implements Log {
   }
 
   recordAt(index: number): LogRecord | undefined {
-    if (!(index >= 1 && index <= this.#lastIndex)) return undefined
+    if (!(index > this.#baseIndex && index <= this.#lastIndex)) return undefined
     return this.read(this.#directory.at(this.#directory.find(index)))
   }
 
   hashAt(index: number): Buffer | undefined {
-    if (index === 0) return ZERO_HASH
+    if (index === this.#baseIndex) return this.baseHash
     if (index === this.#lastIndex) return this.#lastHash
     const record = this.recordAt(index)
     return record?.lastIndex === index ? record.hash : undefined
   }
 
+  epochStartHash(epoch: number): Buffer | undefined {
+    const known = this.#base?.epochs.find(each => each.epoch === epoch)
+    if (known !== undefined) return known.startHash
+    const span = this.epochs.find(each => each.epoch === epoch)
+    return span === undefined ? undefined : this.read(span.startIndex)?.hash
+  }
+
   records(fromIndex: number, toIndex = Number.POSITIVE_INFINITY): AsyncIterable<LogRecord> {
     const fetch = (places: number[]) => this.#fetch(places)
-    return readRecords(this, this.#directory, this.#readers, fetch, Math.max(fromIndex, 1), toIndex)
+    const from = fromIndex <= 0 ? this.#baseIndex + 1 : fromIndex
+    return readRecords(this, this.#directory, this.#readers, fetch, from, toIndex)
   }
 
   orphans(): AsyncIterable<LogRecord> {
@@ -249,7 +284,22 @@ export class StoredLog implements Log {
 
   #state(): LogState {
     const spans = this.#table.toState(this.#lastIndex, this.#lastHash)
-    return { logId: this.#logId, adoptedEpoch: this.#adoptedEpoch, spans }
+    const base = this.#base === undefined ? undefined : baseStateOf(this.#base)
+    return { logId: this.#logId, adoptedEpoch: this.#adoptedEpoch, spans, base }
+  }
+
+  /** Everything at or below the base is from now on not in the log; it goes from the disk when that is durable. */
+  #useBase(base: LogBase): void {
+    this.#base = base
+    this.#baseIndex = base.index
+    this.#commitIndexHint = Math.max(this.#commitIndexHint, base.index)
+    this.#write(undefined, false, true)
+    this.#disk.clear(this.#table.rangesTo(base.index))
+  }
+
+  #requireBlob(base: LogBase): void {
+    if (this.#disk.holdsBase(base)) return
+    throw this.#gap(`the base at index ${base.index} is not written down: write its blob first`, base.index)
   }
 
   #checkContinues(record: LogRecord): void {
@@ -286,11 +336,14 @@ export class StoredLog implements Log {
     const directory = this.#directory
     for (;;) {
       const firstIndex = directory.at(directory.length - 1)
-      if (firstIndex <= index) return
+      if (firstIndex <= index) break
       this.#table.drop(firstIndex)
       this.#disk.forget(firstIndex)
       directory.pop()
     }
+    this.#durableIndex = Math.min(this.#durableIndex, index)
+    this.#flightCut = Math.min(this.#flightCut, index)
+    for (const reader of this.#readers) reader.cutAt = Math.min(reader.cutAt, index)
   }
 
   async #fetch(places: number[]): Promise<LogRecord[]> {

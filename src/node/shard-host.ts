@@ -80,6 +80,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       ordinal,
       name,
       log,
+      entries: options.projection,
       clock,
       headHint,
       commitIndex: () => driver.replica.commitIndex,
@@ -134,27 +135,35 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     // At once, so that a watcher knows where it stands before anything happens.
     yield { entries: [], throughIndex: from - 1, epoch: driver.replica.epoch }
     const watched = projection.watch(from, { prefix: request.prefix, tentative: request.tentative, signal })
-    for await (const { entries, throughIndex, committedIndex } of watched) {
-      const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))
-      yield { entries: messages, throughIndex, epoch: driver.replica.epoch }
+    try {
+      for await (const { entries, throughIndex, committedIndex } of watched) {
+        const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))
+        yield { entries: messages, throughIndex, epoch: driver.replica.epoch }
+      }
+    } catch (error) {
+      throw this.#outOfRetention(error)
     }
   }
 
   async *readLog(request: ReadLogRequest, signal: AbortSignal): AsyncIterable<ReadLogResponse> {
     const { log, driver } = this.#options
-    const from = Math.max(1, request.fromIndex)
+    const from = request.fromIndex === 0 ? log.baseIndex + 1 : request.fromIndex
     const to = request.toIndex === 0 ? log.lastIndex : Math.min(request.toIndex, log.lastIndex)
     if (from > to) return
-    for await (const record of log.records(from, to)) {
-      if (signal.aborted) return
-      const entries = []
-      const commitIndex = driver.replica.commitIndex
-      for (let slot = 0; slot < record.count; slot += 1) {
-        const index = record.firstIndex + slot
-        if (index >= from && index <= to)
-          entries.push(entryMessage(this.name, record.entry(slot), commitIndex))
+    try {
+      for await (const record of log.records(from, to)) {
+        if (signal.aborted) return
+        const entries = []
+        const commitIndex = driver.replica.commitIndex
+        for (let slot = 0; slot < record.count; slot += 1) {
+          const index = record.firstIndex + slot
+          if (index >= from && index <= to)
+            entries.push(entryMessage(this.name, record.entry(slot), commitIndex))
+        }
+        yield { entries, recordBytes: record.sizeBytes }
       }
-      yield { entries, recordBytes: record.sizeBytes }
+    } catch (error) {
+      throw this.#outOfRetention(error)
     }
   }
 
@@ -197,7 +206,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       lastStamp: { ...log.lastStamp },
       logId: log.logId,
       lastHash: log.lastHash,
-      baseIndex: 0,
+      baseIndex: log.baseIndex,
     }
   }
 
@@ -219,8 +228,8 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       learner: replica.isLearner,
       lastIndex: this.#options.log.lastIndex,
       drained: replica.isDrained,
-      baseReceivedBytes: 0,
-      baseTotalBytes: 0,
+      baseReceivedBytes: replica.baseProgress.receivedBytes,
+      baseTotalBytes: replica.baseProgress.totalBytes,
     }
   }
 
@@ -245,6 +254,15 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
 
   onReadRefused(ticket: number, reason: string): void {
     this.#reads.onReadRefused(ticket, reason)
+  }
+
+  /** What retention dropped is no fault of the node: whoever asks for it is told where the log begins. */
+  #outOfRetention(error: unknown): unknown {
+    const code = (error as { code?: unknown } | undefined)?.code
+    if (code !== 'OUT_OF_RETENTION' && code !== 'LOG_OUT_OF_RETENTION') return error
+    const { baseIndex } = this.#options.log
+    const text = `${this.name}: entries up to index ${baseIndex} were dropped by retention: begin at ${baseIndex + 1}`
+    return new VarveError('OUT_OF_RETENTION', text)
   }
 
   #isStrong(consistency: Consistency | undefined): boolean {

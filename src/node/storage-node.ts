@@ -4,6 +4,7 @@
  */
 import type { NodeStatus } from '../generated/varve/v1/cluster.js'
 import type { Envelope } from '../generated/varve/v1/replication.js'
+import { reasonOf } from '../log/errors.js'
 import type { LogStore } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
 import { newestCheckpointIndex, openProjection } from '../projection/checkpoint.js'
@@ -13,6 +14,7 @@ import { Checkpointer } from './checkpointer.js'
 import { noteDamage, openLogStore } from './damaged-folder.js'
 import { DiskSpace } from './disk-space.js'
 import { HostBase } from './host-base.js'
+import { LogBaseKeeper } from './log-base-keeper.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
 import { Registration } from './registration.js'
@@ -143,8 +145,16 @@ export class StorageNode extends HostBase implements NodeHost {
     const log = this.#store.log(ordinal)
     const projection = await openProjection({ log, blobs: this.#store.blobs, logger })
     this.#checkpointer.add({ log, projection })
+    const bases = new LogBaseKeeper({
+      log,
+      projection,
+      blobs: this.#store.blobs,
+      logger,
+      onFailed: error => this.#fatal(reasonOf(error)),
+    })
     const driver = new ReplicaDriver({
       shard: ordinal,
+      bases,
       address,
       incarnation: this.incarnation,
       coordinator,

@@ -6,10 +6,11 @@
 import type { ErrorCode, WriteOutcome } from '../client/errors.js'
 import { WriteResultFlag } from '../client/session-frame.js'
 import { encodeFailed, encodeWritesDone, WriteResultsWriter } from '../client/session-frame-response.js'
-import { EntryFlag, indexOf, Operation, recordOf, slotOf } from '../log/entry.js'
+import { indexOf, Operation } from '../log/entry.js'
 import { reasonOf } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { StampClock } from '../log/stamp.js'
+import type { ShardProjection } from '../projection/shard-projection.js'
 import type { ReplySink } from './node-host.js'
 import { PendingAnswers, type PendingRun, type SingleAnswer } from './pending-answers.js'
 
@@ -22,6 +23,8 @@ export interface WriteAnswersOptions {
   readonly ordinal: number
   readonly name: string
   readonly log: Log
+  /** Finds entries in the log, and in the base that it may be kept from. */
+  readonly entries: Pick<ShardProjection, 'entry' | 'entryAt'>
   readonly clock: StampClock
   readonly commitIndex: () => number
   readonly epoch: () => number
@@ -52,10 +55,8 @@ export class WriteAnswers {
 
   /** What the log says of a request that it holds at `index` already. */
   repeat(id: number, index: number): SingleAnswer {
-    const record = this.#options.log.recordAt(index)!
-    const slot = index - record.firstIndex
-    const applied = (record.flags(slot) & EntryFlag.REFUSED) === 0
-    return { id, index, applied, previous: record.previous(slot), wantsPrevious: true }
+    const { refused, previous } = this.#options.entries.entryAt(index)!
+    return { id, index, applied: !refused, previous, wantsPrevious: true }
   }
 
   onCommit(index: number): void {
@@ -147,29 +148,29 @@ export class WriteAnswers {
   }
 
   #addSingle({ id, index, applied, previous, wantsPrevious }: SingleAnswer): void {
-    const { log, commitIndex } = this.#options
-    const record = log.recordAt(index)!
-    const lamport = record.lamport + index - record.firstIndex
-    const before = previous === 0 ? undefined : log.read(recordOf(previous))
-    const slot = slotOf(previous)
-    const found = before !== undefined && before.operation(slot) === Operation.SET
+    const { entries, commitIndex } = this.#options
+    const { stamp, epoch } = entries.entryAt(index)!
+    const before = previous === 0 ? undefined : entries.entry(previous)
+    const found = before !== undefined && before.operation === Operation.SET
     const shows = found && wantsPrevious
+    // Retention may have dropped what the key held before a request that is repeated: that is not "nothing".
+    const isKnown = previous === 0 || before !== undefined
     const flags =
       (applied ? WriteResultFlag.APPLIED : 0) |
       (index <= commitIndex() ? WriteResultFlag.COMMITTED : 0) |
       (found ? WriteResultFlag.PREVIOUS_FOUND : 0) |
-      (wantsPrevious ? WriteResultFlag.PREVIOUS_REQUESTED : 0)
+      (wantsPrevious && isKnown ? WriteResultFlag.PREVIOUS_REQUESTED : 0)
     this.#results.add(
       id,
       index,
-      lamport,
-      record.wallMs,
-      record.epoch,
+      stamp.lamport,
+      stamp.wallMs,
+      epoch,
       indexOf(previous),
       flags,
-      shows ? before.bytes : NOTHING,
-      shows ? before.valueStart(slot) : 0,
-      shows ? before.valueLength(slot) : 0,
+      shows ? before.value : NOTHING,
+      0,
+      shows ? before.value.length : 0,
     )
   }
 }

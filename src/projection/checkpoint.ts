@@ -7,6 +7,7 @@ import type { BlobStore } from '../log/blob-store.js'
 import { reasonOf } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
+import { openBase, removeOtherBases, restoreBase } from './base.js'
 import { decodeCheckpoint, encodeCheckpoint, type RestoredState } from './checkpoint-codec.js'
 import { ProjectionError } from './errors.js'
 import type { RequestTableLimits } from './request-table.js'
@@ -55,12 +56,18 @@ export async function saveCheckpoint(
   return index
 }
 
-/** The state of the newest checkpoint that is in the log and not damaged; undefined if there is none. */
+/**
+ * The state of the newest checkpoint that is in the log and not damaged; undefined if there is none. `throughIndex`: of
+ * none above it.
+ */
 export async function loadCheckpoint(
   { log, blobs, logger }: CheckpointContext,
   requestLimits: Partial<RequestTableLimits> = {},
+  throughIndex = Number.POSITIVE_INFINITY,
 ): Promise<RestoredState | undefined> {
   for (const candidate of await checkpointNames(log.shard, blobs)) {
+    // What is below a base is of no use any more.
+    if (candidate.index > throughIndex || candidate.index < log.baseIndex) continue
     const where = { shard: log.shard, index: candidate.index }
     if (!isInLog(log, candidate)) {
       logger.warn(where, 'a checkpoint is not of this log and is left alone')
@@ -83,19 +90,27 @@ export async function loadCheckpoint(
   return undefined
 }
 
+/** Removes the shard's checkpoints below `index`. @throws LogError when the store failed */
+export async function removeCheckpointsBelow(index: number, shard: number, blobs: BlobStore): Promise<void> {
+  for (const each of await checkpointNames(shard, blobs))
+    if (each.index < index) await blobs.remove(each.name)
+}
+
 /**
- * The projection of a log that was just opened: the newest usable checkpoint, then every record after it, committed as
- * far as the log knows (`commitIndexHint`) or the checkpoint proves. All that the log holds is applied when this resolves;
- * nothing may be appended or cut meanwhile.
+ * The projection of a log that was just opened: the newest usable checkpoint, or the base that the log is kept from,
+ * then every record after it, committed as far as the log knows (`commitIndexHint`) or the checkpoint proves. All that
+ * the log holds is applied when this resolves; nothing may be appended or cut meanwhile.
  * @throws LogError LOG_DAMAGED, LOG_IO; ProjectionError PROJECTION_DIVERGED
  */
 export async function openProjection(
   context: CheckpointContext,
   options: Omit<ShardProjectionOptions, 'log'> = {},
 ): Promise<ShardProjection> {
-  const { log, logger } = context
-  const restored = await loadCheckpoint(context, options.requestLimits)
-  const projection = new ShardProjection({ ...options, log }, restored)
+  const { log, blobs, logger } = context
+  // Of a trim, or of one that was on its way in, when the process died.
+  await removeOtherBases(log.shard, blobs, log.base)
+  const projection = await startProjection(context, options)
+  const restoredIndex = projection.appliedIndex
   // Committed as it goes, so that what could be undone does not pile up.
   const committed = log.commitIndexHint
   for await (const record of log.records(projection.appliedIndex + 1)) {
@@ -105,13 +120,33 @@ export async function openProjection(
   const { appliedIndex, committedIndex, keyCount } = projection
   const fields = {
     shard: log.shard,
-    checkpoint: restored?.index ?? 0,
+    base: log.baseIndex,
+    restoredIndex,
     appliedIndex,
     committedIndex,
     keyCount,
   }
   logger.debug(fields, 'projection rebuilt')
   return projection
+}
+
+/**
+ * The projection at the newest usable checkpoint, or at the base; empty where there is neither. `throughIndex`: of no
+ * checkpoint above it. Throws as `openProjection`.
+ */
+export async function startProjection(
+  context: CheckpointContext,
+  options: Omit<ShardProjectionOptions, 'log'> = {},
+  throughIndex = Number.POSITIVE_INFINITY,
+): Promise<ShardProjection> {
+  const { log, blobs } = context
+  const entries = log.base === undefined ? undefined : openBase(log.shard, blobs, log.base)
+  const restored =
+    (await loadCheckpoint(context, options.requestLimits, throughIndex)) ??
+    (log.base === undefined
+      ? undefined
+      : await restoreBase(log.shard, blobs, log.base, options.requestLimits))
+  return new ShardProjection({ ...options, log }, restored, entries)
 }
 
 /** Index of the shard's newest checkpoint, 0 if there is none: it was verified up to there when it was written. */

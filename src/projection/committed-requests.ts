@@ -31,3 +31,14 @@ export function isRemembered(
 ): boolean {
   return sequence > client.forgotten && index > 0 && index <= table.commitIndex
 }
+
+/** All pairs of `client` that belong to the captured table. */
+export function rememberedPairs(table: CommittedRequests, client: CommittedClient): number[] {
+  const pairs: number[] = []
+  for (const source of [client.pairs, client.covered]) {
+    for (let i = 0; i < source.length; i += 2) {
+      if (isRemembered(table, client, source[i]!, source[i + 1]!)) pairs.push(source[i]!, source[i + 1]!)
+    }
+  }
+  return pairs
+}

@@ -26,6 +26,8 @@ export interface CommittedKeys {
   readonly liveKeyCount: number
   /** Position of a key's newest committed entry, negative where that is a DELETE, 0 if there is none; ids to `lastId`. */
   signedPosition(id: number): number
+  /** The same of a key by its bytes; 0 where it was not known. */
+  positionOf(bytes: Buffer, start: number, length: number): number
 }
 
 export class KeyIndex {
@@ -155,12 +157,18 @@ export class KeyIndex {
 
   /** The committed state as it is now, for reading it at leisure while the index goes on. */
   captureCommitted(): CommittedKeys {
+    const lastId = this.#lastId
+    const signedPosition = this.keys.shareCommitted()
     return {
       keys: this.keys,
-      lastId: this.#lastId,
+      lastId,
       keyCount: this.#keyCount,
       liveKeyCount: this.#liveKeyCount,
-      signedPosition: this.keys.shareCommitted(),
+      signedPosition,
+      positionOf: (bytes, start, length) => {
+        const id = this.find(bytes, start, length)
+        return id === -1 || id > lastId ? 0 : signedPosition(id)
+      },
     }
   }
 

@@ -3,9 +3,10 @@
  * Followers apply a record when they append it; a head stages entry by entry while it builds one. Either way entries
  * are tentative until `commit`, and `truncate` undoes those that were cut off (Normal work, rule 4).
  */
-import { Operation, type Position, positionOf } from '../log/entry.js'
+import { type Entry, Operation, type Position, positionOf } from '../log/entry.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
+import type { BaseEntries } from './base-entries.js'
 import type { CommittedRequests } from './committed-requests.js'
 import { type Digest, digestOf } from './digest.js'
 import { EntryReader, type EntryView } from './entry-reader.js'
@@ -33,14 +34,22 @@ export interface CommittedState {
   readonly requests: CommittedRequests
 }
 
+/** A committed state that was read back, with the base that its log is kept from, if it has one. */
+export interface ProjectionStart {
+  readonly index: number
+  readonly keys: KeyIndex
+  readonly requests: RequestTable
+}
+
 const VALUE_CACHE_SIZE_BYTES = 67_108_864
 
 export class ShardProjection {
   readonly log: Log
   readonly pause: () => Promise<void>
-  readonly #keys: KeyIndex
-  readonly #requests: RequestTable
-  readonly #ordered: OrderedKeys
+  readonly requestLimits: Partial<RequestTableLimits>
+  #keys: KeyIndex
+  #requests: RequestTable
+  #ordered: OrderedKeys
   readonly #reader: EntryReader
   readonly #watches: Watches
   readonly #read = (position: Position): EntryView => this.#reader.readOnce(position)
@@ -48,12 +57,13 @@ export class ShardProjection {
   #committedIndex: number
   #lastWasDelete = false
 
-  /** Empty, or with the committed state that `restore` brings; `restore`'s parts then belong to the projection. */
-  constructor(
-    options: ShardProjectionOptions,
-    restore?: { readonly index: number; readonly keys: KeyIndex; readonly requests: RequestTable },
-  ) {
+  /**
+   * Empty, or with the committed state that `restore` brings; `restore`'s parts then belong to the projection. `base` is
+   * what the log is kept from, and must be given where it is.
+   */
+  constructor(options: ShardProjectionOptions, restore?: ProjectionStart, base?: BaseEntries) {
     this.log = options.log
+    this.requestLimits = options.requestLimits ?? {}
     this.pause = options.pause ?? nextTurn
     this.#keys = restore?.keys ?? new KeyIndex()
     this.#requests = restore?.requests ?? new RequestTable(options.requestLimits)
@@ -61,6 +71,7 @@ export class ShardProjection {
     this.#committedIndex = restore?.index ?? 0
     this.#ordered = new OrderedKeys(this.#keys.keys)
     this.#reader = new EntryReader(options.log, options.valueCacheSizeBytes ?? VALUE_CACHE_SIZE_BYTES)
+    this.#reader.useBase(base)
     this.#watches = new Watches(this)
   }
 
@@ -199,6 +210,30 @@ export class ShardProjection {
   }
 
   /**
+   * The log is kept from this base from now on: call it in the same turn as `Log.trim`. Nothing that can be asked
+   * changes, but that entries below are gone which nobody refers to.
+   */
+  useBase(base: BaseEntries): void {
+    this.#reader.useBase(base)
+    this.#watches.wake()
+  }
+
+  /**
+   * Throws everything away and begins anew at a base that came from elsewhere: call it in the same turn as
+   * `Log.installBase`. Watches that are not above the base end with OUT_OF_RETENTION.
+   */
+  install(restored: ProjectionStart, base: BaseEntries): void {
+    this.#keys = restored.keys
+    this.#requests = restored.requests
+    this.#ordered = new OrderedKeys(this.#keys.keys)
+    this.#appliedIndex = restored.index
+    this.#committedIndex = restored.index
+    this.#reader.forget()
+    this.#reader.useBase(base)
+    this.#watches.wake()
+  }
+
+  /**
    * Position of the key's newest entry in this view, 0 if it has none. It may be a DELETE: see `lastWasDelete`.
    * Allocates nothing.
    */
@@ -224,6 +259,19 @@ export class ShardProjection {
     return this.#reader.read(position)
   }
 
+  /**
+   * The entry at a position, as `locate` or a previous-link gives it. Undefined where retention dropped it; key and value
+   * are empty where it stays only as the result of a request. Throws as `read`.
+   */
+  entry(position: Position): Entry | undefined {
+    return this.#reader.entry(position)
+  }
+
+  /** As `entry`, by index: what `lookupRequest` gives is always there. Undefined outside the log too. */
+  entryAt(index: number): Entry | undefined {
+    return this.#reader.entryAt(index)
+  }
+
   /** The whole record that holds the entry; its slot there is `slotOf(position)`. Throws as `read`. */
   recordOf(position: Position): LogRecord {
     return this.#reader.record(position)
@@ -247,8 +295,10 @@ export class ShardProjection {
   /** Digest of the committed state as it is when this is called, computed in slices. */
   async digest(): Promise<Digest> {
     const { index, keys } = this.capture()
-    await this.orderKeys()
-    return await digestOf(keys, this.#ordered.blocks(), index, this.pause)
+    // Of the same moment: `install` puts another list in its place.
+    const ordered = this.#ordered
+    await ordered.order(this.pause)
+    return await digestOf(keys, ordered.blocks(), index, this.pause)
   }
 
   /** The committed state as it is now, to be read at leisure. Quick: parts are copied when they next change. */

@@ -81,7 +81,21 @@ export class ValueCache {
 
   /** Keeps the value of an entry, which must not be here yet, unless it is too large. */
   put(position: Position, record: LogRecord, slot: number): void {
-    const length = record.valueLength(slot)
+    const { bytes, epoch, lamport, wallMs } = record
+    const at = record.valueStart(slot)
+    this.putValue(position, bytes, at, record.valueLength(slot), epoch, lamport + slot, wallMs)
+  }
+
+  /** As `put`, for a value that lies anywhere. */
+  putValue(
+    position: Position,
+    bytes: Buffer,
+    from: number,
+    length: number,
+    epoch: number,
+    lamport: number,
+    wallMs: number,
+  ): void {
     const size = (HEADER_SIZE_BYTES + length + 7) & ~7
     if (size > this.#itemSizeMax) return
     const ring = this.#ring ?? this.#allocate()
@@ -91,12 +105,11 @@ export class ValueCache {
     const start = this.#written
     const at = start & this.#mask
     const number = at >>> 3
-    this.#numbers[number] = record.epoch
-    this.#numbers[number + 1] = record.lamport + slot
-    this.#numbers[number + 2] = record.wallMs
+    this.#numbers[number] = epoch
+    this.#numbers[number + 1] = lamport
+    this.#numbers[number + 2] = wallMs
     this.#numbers[number + 3] = length
-    const from = record.valueStart(slot)
-    record.bytes.copy(ring, at + HEADER_SIZE_BYTES, from, from + length)
+    bytes.copy(ring, at + HEADER_SIZE_BYTES, from, from + length)
     this.#written = start + size
     this.#validFrom = Math.max(this.#validFrom, this.#written - capacity)
     this.#enter(position, start)

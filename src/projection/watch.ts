@@ -7,6 +7,7 @@ import type { Entry } from '../log/entry.js'
 import { LogError } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
+import { ProjectionError } from './errors.js'
 
 export interface WatchOptions {
   /** Only entries whose key begins so; entries without a key (EPOCH, NOOP) then never match. */
@@ -83,7 +84,8 @@ export class Watches {
   /**
    * Entries from index `from` (at least 1) on, past ones first, then as they come, without gap or repetition; ends
    * only by the signal or by its reader. Beyond the log's end it waits for the log to get there.
-   * @throws LogError LOG_DAMAGED, LOG_IO while reading
+   * @throws ProjectionError OUT_OF_RETENTION (index: the base's) when entries that it has still to deliver were
+   *   dropped, at the beginning or later; LogError LOG_DAMAGED, LOG_IO while reading
    */
   async *watch(from: number, options: WatchOptions = {}): AsyncGenerator<WatchBatch, void, void> {
     const { signal } = options
@@ -113,6 +115,7 @@ export class Watches {
   ): Promise<WatchBatch | undefined> {
     const { committedIndex, appliedIndex, log } = this.#source
     const { undoneAbove } = watcher
+    if (watcher.next <= log.baseIndex) throw droppedBelow(log, watcher.next)
     if (undoneAbove !== undefined) {
       watcher.undoneAbove = undefined
       if (options.tentative === true) {
@@ -137,9 +140,15 @@ export class Watches {
     const from = watcher.next
     // What is committed is never cut off, so it may be read while others go on; what is not is read at once.
     if (committedIndex - from >= FAR_BEHIND_ENTRIES) {
-      for await (const record of log.records(from, committedIndex)) {
-        if (batch.add(record, watcher.next, through)) watcher.next = batch.nextIndex
-        if (batch.isFull || options.signal?.aborted === true) break
+      try {
+        for await (const record of log.records(from, committedIndex)) {
+          if (batch.add(record, watcher.next, through)) watcher.next = batch.nextIndex
+          if (batch.isFull || options.signal?.aborted === true) break
+        }
+      } catch (error) {
+        // Overtaken while it read: what it has is delivered, and the next look says the rest.
+        if (!(error instanceof LogError && error.code === 'LOG_OUT_OF_RETENTION')) throw error
+        if (watcher.next === from) return undefined
       }
     } else {
       while (watcher.next <= through && !batch.isFull) {
@@ -155,6 +164,11 @@ export class Watches {
     else if (batch.entries.length === 0) return undefined
     return { entries: batch.entries, throughIndex, committedIndex }
   }
+}
+
+function droppedBelow(log: Log, index: number): ProjectionError {
+  const text = `shard ${log.shard}, index ${index} was dropped by retention: entries are kept above index ${log.baseIndex}`
+  return new ProjectionError('OUT_OF_RETENTION', text, log.baseIndex)
 }
 
 function missing(log: Log, index: number): LogError {

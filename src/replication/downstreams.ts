@@ -3,9 +3,11 @@
  * process that follows uncounted, as learners do (I3). A record is forwarded the moment it is appended; who is behind
  * is served from the log by the same code.
  */
-import type { Configuration, Follow, Report } from '../generated/varve/v1/replication.js'
+import type { BaseReceipt, Configuration, Follow, Report } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
+import type { BaseContent } from './base-sender.js'
+import { BaseSenders } from './base-senders.js'
 import { childrenOf } from './configuration.js'
 import type { Body } from './effects.js'
 import { lastSharedEnd } from './matching.js'
@@ -27,10 +29,13 @@ export class Downstreams {
   #observers = new Map<string, Progress>()
   #silentTicks = new Map<string, number>()
   #isLed = false
+  readonly #bases: BaseSenders
 
-  constructor(log: Log, send: Send) {
+  /** `base`: what the log is kept from, if not from its beginning. */
+  constructor(log: Log, send: Send, base: () => BaseContent | undefined) {
     this.#log = log
     this.#send = send
+    this.#bases = new BaseSenders(base, (to, value) => send(to, { $case: 'baseChunk', value }))
   }
 
   /** Begins an epoch: the children are those that follow `address` in it; none of them has matched. */
@@ -42,6 +47,7 @@ export class Downstreams {
       ]),
     )
     this.#forgetObservers()
+    this.#bases.clear()
     this.#isLed = false
   }
 
@@ -49,6 +55,7 @@ export class Downstreams {
   leave(): void {
     this.#children = new Map()
     this.#forgetObservers()
+    this.#bases.clear()
     this.#isLed = false
   }
 
@@ -116,6 +123,11 @@ export class Downstreams {
     this.#pump(child, commitIndex)
   }
 
+  /** So much of the base has arrived at a child. */
+  baseReceipt(child: Progress, receipt: BaseReceipt): void {
+    this.#bases.receipt(child.address, receipt)
+  }
+
   /** Forwards a record that was just appended to every child that has all before it and room in its window. */
   forward(record: LogRecord, commitIndex: number): void {
     for (const child of this.#children.values()) {
@@ -137,14 +149,17 @@ export class Downstreams {
 
   dropped(address: string): void {
     this.#at(address)?.dropped()
+    this.#bases.rewind(address)
   }
 
   linkDown(address: string): void {
     this.#at(address)?.rewind()
+    this.#bases.rewind(address)
   }
 
   tick(commitIndex: number): void {
     this.#forgetSilent()
+    this.#bases.tick()
     for (const child of this.#all()) {
       child.tick()
       this.#pump(child, commitIndex)
@@ -169,6 +184,7 @@ export class Downstreams {
       this.#silentTicks.set(address, ticks + 1)
       if (ticks < OBSERVER_SILENCE_TICKS) continue
       this.#observers.delete(address)
+      this.#bases.stop(address)
       this.#silentTicks.delete(address)
     }
   }
@@ -177,6 +193,11 @@ export class Downstreams {
     if (child.parkedFollow === undefined) return undefined
     const shared = lastSharedEnd(this.#log, child.parkedFollow)
     if ('fault' in shared) return `${child.address} cannot follow: ${shared.fault}`
+    if ('belowBase' in shared) {
+      child.parkedFollow = undefined
+      return this.#bases.start(child.address) ? undefined : `${child.address} needs a base, and there is none`
+    }
+    this.#bases.stop(child.address)
     const { index, hash } = shared
     this.#send(child.address, { $case: 'followFrom', value: { index, hash, logId: this.#log.logId } })
     child.matched(index)
@@ -185,11 +206,18 @@ export class Downstreams {
   }
 
   #pump(child: Progress, commitIndex: number): void {
+    if (child.streaming && child.nextIndex <= this.#log.baseIndex) return this.#fallBack(child)
     while (child.hasRoom && child.nextIndex <= this.#log.lastIndex) {
       const record = this.#log.recordAt(child.nextIndex)
       if (record === undefined) return
       this.#sendRecord(child, record, commitIndex)
     }
+  }
+
+  /** What it needs next was dropped meanwhile, which only an observer can be so late for: it begins anew with the base. */
+  #fallBack(child: Progress): void {
+    child.streaming = false
+    this.#bases.start(child.address)
   }
 
   #sendRecord(child: Progress, record: LogRecord, commitIndex: number): void {

@@ -4,6 +4,7 @@
  * durable first is asked for again when the driver reports it (`durable`, `cutDurable`).
  */
 import type { Configuration, Envelope } from '../generated/varve/v1/replication.js'
+import type { BaseName } from '../log/log-base.js'
 import type { LogRecord } from '../log/record-codec.js'
 
 /** The body of a message, without its envelope. */
@@ -26,6 +27,16 @@ export type Effect =
    * end the process, which comes back with what is left.
    */
   | { readonly type: 'cutForRecovery'; readonly index: number; readonly reason: string }
+  /** A base comes in: hand its bytes to the keeper. Step `baseWritten` as they leave memory. */
+  | { readonly type: 'baseBegin'; readonly base: BaseName }
+  | { readonly type: 'baseWrite'; readonly bytes: Buffer }
+  /** All of it came in. Step `basePrepared` when it is durable and checked, `baseDamaged` where it is no good. */
+  | { readonly type: 'baseFinish' }
+  /**
+   * Put the prepared base in place of log and projection; what the log holds above `committedIndex` becomes orphans. Step
+   * `cutDurable` once synced.
+   */
+  | { readonly type: 'installBase'; readonly committedIndex: number }
   /** All up to `index` is committed. Never falls. */
   | { readonly type: 'commit'; readonly index: number }
   | { readonly type: 'send'; readonly to: string; readonly epoch: number; readonly body: Body }
@@ -44,9 +55,12 @@ export type ReplicaEvent =
   /** A synced batch ended: `log.durableIndex` and `log.durableEpoch` are as they are now. */
   | { readonly type: 'durable' }
   | { readonly type: 'cutDurable'; readonly index: number }
+  | { readonly type: 'baseWritten'; readonly sizeBytes: number }
+  | { readonly type: 'basePrepared'; readonly base: BaseName }
+  | { readonly type: 'baseDamaged' }
   /** Strong reads wait here under this ticket. */
   | { readonly type: 'read'; readonly ticket: number }
   /** The link to `address` broke: what was in flight to it may be lost. */
   | { readonly type: 'linkDown'; readonly address: string }
-  /** The transport did not take a record that was sent to `address`. */
+  /** The transport did not take a record, or a piece of a base, that was sent to `address`. */
   | { readonly type: 'dropped'; readonly address: string }

@@ -1,4 +1,6 @@
 import type { Log } from '../log/log.js'
+import type { BaseName } from '../log/log-base.js'
+import type { BaseReceiver } from './base-receiver.js'
 import type { Downstreams } from './downstreams.js'
 import type { Body, Effect } from './effects.js'
 
@@ -7,6 +9,11 @@ export interface EpochContext {
   /** Read only here; every change is an effect. */
   readonly log: Log
   readonly downstreams: Downstreams
+  readonly baseReceiver: BaseReceiver
+  /** Who is told what arrived of a base. */
+  baseUpstream: string
+  /** The base that came in, once it can be installed. */
+  preparedBase: BaseName | undefined
   readonly epoch: number
   /** The coordinator said that this epoch's configuration is in office. */
   readonly isActive: boolean

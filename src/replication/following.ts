@@ -3,20 +3,20 @@
  * there, waits for the cut to be synced, and has then *matched*. From there on it appends what comes, and reports what
  * its whole subtree holds durably (I3).
  */
-import type { FollowFrom, Recovery } from '../generated/varve/v1/replication.js'
+import type { BaseChunk, FollowFrom, Recovery } from '../generated/varve/v1/replication.js'
 import { LogRecord } from '../log/record-codec.js'
+import { BASE_RESEND_TICKS } from './base-sender.js'
 import type { EpochContext } from './epoch-context.js'
 import { epochEnds } from './matching.js'
-import { WINDOW_SIZE_BYTES } from './progress.js'
-
-/** Bytes received after which the upstream is told, so that its window never closes on a slow subtree. */
-const RECEIPT_SIZE_BYTES = WINDOW_SIZE_BYTES / 4
+import { RECEIPT_SIZE_BYTES } from './progress.js'
 
 export class Following {
   readonly upstream: string
   readonly #context: EpochContext
   readonly #recovery: Recovery | undefined
-  #state: 'asking' | 'cutting' | 'matched' = 'asking'
+  readonly #isLearner: boolean
+  #state: 'asking' | 'receiving' | 'installing' | 'cutting' | 'matched' = 'asking'
+  #ticksWithoutChunk = 0
   /** This epoch's EPOCH entry is in the log, and with it all of the head's log before it. */
   #holdsEpoch = false
   #commitHeard = 0
@@ -24,8 +24,10 @@ export class Following {
   #receivedUnsaidBytes = 0
   #hasAskedThisTick = false
 
-  constructor(upstream: string, recovery: Recovery | undefined, context: EpochContext) {
+  /** `isLearner`: it is not counted, and may begin anew in the middle of an epoch. */
+  constructor(upstream: string, recovery: Recovery | undefined, isLearner: boolean, context: EpochContext) {
     this.upstream = upstream
+    this.#isLearner = isLearner
     this.#recovery = recovery
     this.#context = context
   }
@@ -47,6 +49,12 @@ export class Following {
   tick(): void {
     this.#hasAskedThisTick = false
     if (this.#state === 'asking') this.#ask()
+    if (this.#state !== 'receiving') return
+    this.#context.baseReceiver.tick()
+    this.#ticksWithoutChunk += 1
+    // The upstream may have forgotten this replica: asked anew, it goes on where the receipts say.
+    if (this.#context.baseReceiver.isReceiving && this.#ticksWithoutChunk % BASE_RESEND_TICKS === 0)
+      this.#ask()
   }
 
   /** Says again what may have been lost. */
@@ -58,7 +66,7 @@ export class Following {
   followFrom({ index, hash, logId }: FollowFrom): void {
     const { log, commitIndex, emit } = this.#context
     // Once matched, a log is never cut in the same epoch: a late answer would undo what was reported.
-    if (this.#state !== 'asking' || logId !== log.logId) return
+    if ((this.#state !== 'asking' && this.#state !== 'receiving') || logId !== log.logId) return
     const own = log.hashAt(index)
     if (own?.equals(hash) && index < commitIndex && this.#isGivenUp()) {
       const lost = `indexes ${index + 1} to ${commitIndex} were given up in the recovery of epoch ${this.#recovery?.epoch}`
@@ -76,15 +84,55 @@ export class Following {
 
   cutDurable(): void {
     if (this.#state === 'cutting') this.#match()
+    if (this.#state !== 'installing') return
+    // What a base stands for is committed.
+    this.#context.commitTo(this.#context.log.baseIndex)
+    this.#state = 'asking'
+    this.#ask()
+  }
+
+  /** The logs part below what the upstream keeps: its base comes first. */
+  baseChunk(chunk: BaseChunk): void {
+    const { log, commitIndex, baseReceiver } = this.#context
+    const isLate = this.#isLearner && this.#state === 'matched' && chunk.index > log.lastIndex
+    if (this.#state !== 'asking' && this.#state !== 'receiving' && !isLate) return
+    if (chunk.index <= log.baseIndex || chunk.index < commitIndex) return
+    // Within an epoch an upstream's bases only rise; another one's may be lower.
+    if (this.#state === 'asking' && chunk.index < baseReceiver.index) baseReceiver.reset()
+    this.#state = 'receiving'
+    this.#ticksWithoutChunk = 0
+    this.#context.baseUpstream = this.upstream
+    baseReceiver.chunk(chunk)
+    // It may have come in whole in an epoch before.
+    this.basePrepared()
+  }
+
+  /** The base that came in is whole, and durable. */
+  basePrepared(): void {
+    const { baseReceiver, preparedBase, commitIndex, emit } = this.#context
+    if (this.#state !== 'receiving' || preparedBase?.index !== baseReceiver.index) return
+    if (preparedBase.index < commitIndex) return
+    this.#state = 'installing'
+    this.#context.preparedBase = undefined
+    baseReceiver.reset()
+    emit({ type: 'installBase', committedIndex: commitIndex })
+  }
+
+  /** The base that came in is no good: it is asked for again. */
+  baseDamaged(): void {
+    this.#context.baseReceiver.reset()
+    this.#context.preparedBase = undefined
+    if (this.#state === 'receiving') this.#state = 'asking'
   }
 
   /** A record came from upstream, and with it the news of what is committed. */
   record(bytes: Buffer, commitIndex: number): void {
-    if (this.#state === 'asking') return
+    if (this.#state !== 'cutting' && this.#state !== 'matched') return
     const { log, downstreams, epoch, emit } = this.#context
     const record = decodeRecord(bytes)
     if (record === undefined || record.firstIndex > log.lastIndex + 1) return this.#askAgain()
-    if (record.lastIndex <= log.lastIndex) return this.hearCommit(commitIndex)
+    this.#receivedUnsaidBytes += bytes.length
+    if (record.lastIndex <= log.lastIndex) return this.#heldAlready(commitIndex)
     if (record.epoch > epoch || !record.previousHash.equals(log.lastHash)) {
       const message = `the upstream sent a record at index ${record.firstIndex} that does not follow this log`
       return emit({ type: 'alarm', message })
@@ -94,13 +142,12 @@ export class Following {
     // Forwarded before it is applied: the next replica's work and this one's sync go on meanwhile.
     downstreams.forward(record, this.#context.commitIndex)
     emit({ type: 'apply', record })
-    this.#receivedUnsaidBytes += bytes.length
     if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
     if (!this.isMatched) return
     // The append's effect is still to come: the record's end is what the log will show after it.
     this.#context.commitTo(Math.min(this.#commitHeard, record.lastIndex))
     this.#context.applied(record.lastIndex)
-    if (this.#receivedUnsaidBytes >= RECEIPT_SIZE_BYTES) this.#report(true, record.lastIndex)
+    this.#acknowledge(record.lastIndex)
   }
 
   /** The head has committed up to `commitIndex`: so has this replica, as far as it has matched. */
@@ -143,7 +190,18 @@ export class Following {
     this.#state = 'matched'
     this.#leadOn()
     this.hearCommit(this.#commitHeard)
-    this.#report(false)
+    this.#report(this.#receivedUnsaidBytes >= RECEIPT_SIZE_BYTES)
+  }
+
+  /** The upstream sends again what arrived: after so much of it, it is told. */
+  #heldAlready(commitIndex: number): void {
+    this.hearCommit(commitIndex)
+    this.#acknowledge(this.#context.log.lastIndex)
+  }
+
+  /** Told while its own subtree is slower, the upstream never closes its window on it. */
+  #acknowledge(receivedIndex: number): void {
+    if (this.#receivedUnsaidBytes >= RECEIPT_SIZE_BYTES) this.#report(true, receivedIndex)
   }
 
   /**

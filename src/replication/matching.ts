@@ -7,13 +7,19 @@ import type { EpochEnd, Follow } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
 
 /** What matching needs of a log. */
-export type MatchableLog = Pick<Log, 'lastIndex' | 'lastHash' | 'epochs' | 'hashAt' | 'read' | 'logId'>
+export type MatchableLog = Pick<
+  Log,
+  'lastIndex' | 'lastHash' | 'epochs' | 'hashAt' | 'epochStartHash' | 'baseIndex' | 'logId'
+>
 
 /** A record end, by index and hash; index 0 is the beginning of every log. */
 export interface RecordEnd {
   readonly index: number
   readonly hash: Buffer
 }
+
+/** They part below what is kept of ours: the base must come first. */
+export type BelowBase = { readonly belowBase: true }
 
 /** Why two logs cannot follow one another. */
 export type Mismatch = { readonly fault: string }
@@ -22,7 +28,7 @@ export type Mismatch = { readonly fault: string }
  * The last record end that the follower's log and ours share. Ours must not change while it follows: only a replica
  * that is head or has matched itself may ask. A fault means that an invariant is broken (I8): raise an alarm.
  */
-export function lastSharedEnd(log: MatchableLog, follow: Follow): RecordEnd | Mismatch {
+export function lastSharedEnd(log: MatchableLog, follow: Follow): RecordEnd | BelowBase | Mismatch {
   if (follow.logId !== '' && follow.logId !== log.logId) {
     return { fault: `the follower's log ${follow.logId} is not this shard's log ${log.logId}` }
   }
@@ -32,6 +38,7 @@ export function lastSharedEnd(log: MatchableLog, follow: Follow): RecordEnd | Mi
     const ours = own.find(span => span.epoch === theirs.epoch)
     if (ours === undefined) continue
     const index = Math.min(theirs.lastIndex, ours.lastIndex)
+    if (index < log.baseIndex) return { belowBase: true }
     const hash = log.hashAt(index)
     if (hash === undefined) return { fault: `no record ends at index ${index} of epoch ${theirs.epoch}` }
     if (index === theirs.lastIndex && !hash.equals(theirs.hash)) {
@@ -39,6 +46,7 @@ export function lastSharedEnd(log: MatchableLog, follow: Follow): RecordEnd | Mi
     }
     return { index, hash }
   }
+  if (log.baseIndex > 0) return { belowBase: true }
   return { index: 0, hash: log.hashAt(0)! }
 }
 
@@ -49,6 +57,6 @@ export function epochEnds(log: MatchableLog): EpochEnd[] {
     startIndex,
     lastIndex,
     hash,
-    startHash: log.read(startIndex)?.hash ?? Buffer.alloc(0),
+    startHash: log.epochStartHash(epoch) ?? Buffer.alloc(0),
   }))
 }

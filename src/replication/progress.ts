@@ -8,6 +8,15 @@ import type { LogRecord } from '../log/record-codec.js'
 /** At most so many bytes of records are sent to a downstream before it says that they arrived. */
 export const WINDOW_SIZE_BYTES = 16 * 1024 * 1024
 
+/**
+ * The window at the beginning, and again after a loss; it grows by what arrives. A downstream that is slow to answer, or
+ * asks several times meanwhile, is not sent whole windows of the same records over and over.
+ */
+export const WINDOW_SIZE_BYTES_FIRST = 512 * 1024
+
+/** A downstream says what it received after so much: no less often than the smallest window needs. */
+export const RECEIPT_SIZE_BYTES = WINDOW_SIZE_BYTES_FIRST
+
 /** Ticks without any arrival after which what is in flight is sent again. */
 export const RESEND_AFTER_TICKS = 20
 
@@ -28,6 +37,7 @@ export class Progress {
   commitIndexSent = 0
   #inFlight: { lastIndex: number; sizeBytes: number }[] = []
   #inFlightBytes = 0
+  #windowBytes = WINDOW_SIZE_BYTES_FIRST
   #idleTicks = 0
   /** Ticks for which nothing is sent, and for how many the next pause will last. */
   #pauseTicks = 0
@@ -49,7 +59,7 @@ export class Progress {
 
   /** True while one more record may be sent. */
   get hasRoom(): boolean {
-    return this.streaming && this.#pauseTicks === 0 && this.#inFlightBytes < WINDOW_SIZE_BYTES
+    return this.streaming && this.#pauseTicks === 0 && this.#inFlightBytes < this.#windowBytes
   }
 
   sent(record: LogRecord): void {
@@ -106,16 +116,20 @@ export class Progress {
     this.nextIndex = index
     this.#inFlight = []
     this.#inFlightBytes = 0
+    this.#windowBytes = WINDOW_SIZE_BYTES_FIRST
     this.#idleTicks = 0
   }
 
   #arrived(): void {
     let gone = 0
+    let goneBytes = 0
     for (const { lastIndex, sizeBytes } of this.#inFlight) {
       if (lastIndex > this.receivedIndex) break
-      this.#inFlightBytes -= sizeBytes
+      goneBytes += sizeBytes
       gone += 1
     }
+    this.#inFlightBytes -= goneBytes
+    this.#windowBytes = Math.min(WINDOW_SIZE_BYTES, this.#windowBytes + goneBytes)
     if (gone > 0) this.#inFlight.splice(0, gone)
     if (this.nextIndex <= this.receivedIndex) this.nextIndex = this.receivedIndex + 1
   }

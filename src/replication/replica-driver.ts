@@ -10,6 +10,7 @@ import type { Logger } from '../log/logger.js'
 import type { LogRecord } from '../log/record-codec.js'
 import { RecordWriter } from '../log/record-writer.js'
 import type { StampClock } from '../log/stamp.js'
+import type { BaseKeeper } from './base-keeper.js'
 import type { Effect, ReplicaEvent } from './effects.js'
 import { Replica } from './replica.js'
 import type { Transport } from './transport.js'
@@ -47,6 +48,8 @@ export interface ReplicaDriverOptions {
   readonly logger: Logger
   /** '' until the coordinator named it. */
   readonly clusterId: () => string
+  /** Sends and takes in bases; without it this replica can do neither. */
+  readonly bases?: BaseKeeper
   /** An invariant broke: end the process. */
   readonly onAlarm: (message: string) => void
 }
@@ -67,7 +70,13 @@ export class ReplicaDriver {
     this.#options = options
     const { shard, address, incarnation, coordinator, log, projector } = options
     const commitIndex = Math.max(log.commitIndexHint, projector.committedIndex)
-    this.replica = new Replica({ shard, address, incarnation, coordinator, log, commitIndex })
+    const base = () => options.bases?.content()
+    this.replica = new Replica({ shard, address, incarnation, coordinator, log, commitIndex, base })
+    options.bases?.listen({
+      onWritten: sizeBytes => this.#step({ type: 'baseWritten', sizeBytes }),
+      onPrepared: base => this.#step({ type: 'basePrepared', base }),
+      onDamaged: () => this.#step({ type: 'baseDamaged' }),
+    })
     options.clock.observe(log.lastStamp.lamport)
     options.clock.observeWall(log.lastStamp.wallMs)
     log.onDurable(() => this.#onDurable())
@@ -172,6 +181,14 @@ export class ReplicaDriver {
         log.cut(effect.index)
         this.#cut = { index: effect.index, writesAfter: 0 }
         return
+      case 'baseBegin':
+        return this.#options.bases?.begin(effect.base)
+      case 'baseWrite':
+        return this.#options.bases?.write(effect.bytes)
+      case 'baseFinish':
+        return this.#options.bases?.finish()
+      case 'installBase':
+        return this.#installBase(effect.committedIndex)
       case 'cutForRecovery':
         return this.#cutForRecovery(effect.index, effect.reason)
       case 'writeEpoch':
@@ -200,7 +217,8 @@ export class ReplicaDriver {
       body,
     })
     // Everything else is repeated by ticks. This step has no effects, so it may stand within another.
-    if (!isTaken && body.$case === 'record') this.#step({ type: 'dropped', address: to })
+    if (!isTaken && (body.$case === 'record' || body.$case === 'baseChunk'))
+      this.#step({ type: 'dropped', address: to })
   }
 
   /** The log takes the record, and the clock what it says (I7). */
@@ -224,6 +242,15 @@ export class ReplicaDriver {
     this.#append(record)
     this.#options.projector.apply(record)
     this.#step({ type: 'appended', record })
+  }
+
+  /** Log and projection begin anew above the base, and the clock takes what it says (I7). */
+  #installBase(committedIndex: number): void {
+    const { log, clock, bases } = this.#options
+    bases?.install(committedIndex)
+    clock.observe(log.lastStamp.lamport)
+    clock.observeWall(log.lastStamp.wallMs)
+    this.#cut = { index: log.baseIndex, writesAfter: 0 }
   }
 
   /** The projection cannot undo what was committed: the process ends, and its next life begins from what is left. */

@@ -3,6 +3,9 @@
  * has gathered.
  */
 import type { Log } from '../log/log.js'
+import type { BaseName } from '../log/log-base.js'
+import { BaseReceiver } from './base-receiver.js'
+import type { BaseContent } from './base-sender.js'
 import { Downstreams } from './downstreams.js'
 import type { Body, Effect } from './effects.js'
 import type { EpochContext } from './epoch-context.js'
@@ -10,6 +13,12 @@ import type { EpochContext } from './epoch-context.js'
 export class ReplicaState implements EpochContext {
   readonly log: Log
   readonly downstreams: Downstreams
+  /** A base that comes in. It outlives the epoch: the next upstream may have the same. */
+  readonly baseReceiver: BaseReceiver
+  /** Who sends it. */
+  baseUpstream = ''
+  /** The base that came in and can be installed. */
+  preparedBase: BaseName | undefined
   /** The highest epoch adopted, synced or not. */
   epoch: number
   isActive = false
@@ -18,11 +27,22 @@ export class ReplicaState implements EpochContext {
   #commitIndex: number
   #effects: Effect[] = []
 
-  constructor(log: Log, commitIndex: number) {
+  constructor(log: Log, commitIndex: number, base: () => BaseContent | undefined) {
     this.log = log
     this.epoch = log.adoptedEpoch
     this.#commitIndex = commitIndex
-    this.downstreams = new Downstreams(log, (to, body) => this.send(to, body))
+    this.downstreams = new Downstreams(log, (to, body) => this.send(to, body), base)
+    this.baseReceiver = new BaseReceiver(
+      {
+        begin: base => {
+          this.preparedBase = undefined
+          this.emit({ type: 'baseBegin', base })
+        },
+        write: bytes => this.emit({ type: 'baseWrite', bytes }),
+        finish: () => this.emit({ type: 'baseFinish' }),
+      },
+      value => this.send(this.baseUpstream, { $case: 'baseReceipt', value }),
+    )
   }
 
   /** Invariant: never falls, never above the log's last index. */

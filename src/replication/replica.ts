@@ -10,12 +10,14 @@
  */
 import type { Configuration, Envelope, ReplicaSummary } from '../generated/varve/v1/replication.js'
 import type { Log } from '../log/log.js'
+import type { BaseContent } from './base-sender.js'
 import { configurationFault, isActive, isMember, memberAt } from './configuration.js'
 import type { Downstreams } from './downstreams.js'
 import type { Body, Effect, ReplicaEvent } from './effects.js'
 import { Following } from './following.js'
 import { Leading } from './leading.js'
 import { epochEnds } from './matching.js'
+import { PeerMessages } from './peer-messages.js'
 import { ReplicaState } from './replica-state.js'
 import { type ReadContext, StrongReads } from './strong-reads.js'
 import { type Role, roleOf } from './topology.js'
@@ -23,9 +25,7 @@ import { type Role, roleOf } from './topology.js'
 /** Ticks after which a Ready, report or commit that may be lost is repeated. A Follow is repeated every tick. */
 const REPEAT_AFTER_TICKS = 5
 
-/** What only a downstream says, and what only the upstream does. */
-type ChildBody = Extract<Body, { $case: 'follow' | 'report' | 'barrierAnswer' }>
-type UpstreamBody = Extract<Body, { $case: 'followFrom' | 'record' | 'commit' | 'barrier' }>
+/** What the coordinator says to a replica. */
 type CoordinatorBody = Extract<Body, { $case: 'seal' | 'configure' | 'activate' | 'learn' | 'drain' }>
 
 /** A part in an epoch: as a member, or, where an upstream is given, as a learner that follows it. */
@@ -44,6 +44,8 @@ export interface ReplicaOptions {
   readonly log: Log
   /** Known to be committed when the process starts: by the log's headers, or by a checkpoint. */
   readonly commitIndex: number
+  /** What the log is kept from, if not from its beginning; it is sent to who is too far behind. */
+  readonly base?: () => BaseContent | undefined
 }
 
 export class Replica {
@@ -52,6 +54,7 @@ export class Replica {
   readonly #state: ReplicaState
   readonly #downstreams: Downstreams
   readonly #reads: StrongReads
+  readonly #peers: PeerMessages
   /** What to become once the epoch's adoption is synced. */
   #pending: Part | undefined
   /** What this process is part of, as a member or as a learner; undefined while it is sealed. */
@@ -63,7 +66,7 @@ export class Replica {
   #ticks = 0
 
   constructor(options: ReplicaOptions) {
-    const state = new ReplicaState(options.log, options.commitIndex)
+    const state = new ReplicaState(options.log, options.commitIndex, options.base ?? (() => undefined))
     this.#options = options
     this.#log = options.log
     this.#state = state
@@ -74,6 +77,11 @@ export class Replica {
       effect => state.emit(effect),
     )
     state.onApplied = index => this.#reads.applied(index)
+    this.#peers = new PeerMessages(state, this.#reads, {
+      following: () => this.#following,
+      head: () => this.configuration?.head,
+      progressed: () => this.#progressed(),
+    })
   }
 
   /** The highest epoch adopted, synced or not. */
@@ -122,6 +130,12 @@ export class Replica {
     return this.#leading?.reportedIndex ?? this.#following?.reportedIndex
   }
 
+  /** A base on its way in: bytes received, and in all; zeros where none is. */
+  get baseProgress(): { receivedBytes: number; totalBytes: number } {
+    const { receivedBytes, totalBytes } = this.#state.baseReceiver
+    return { receivedBytes, totalBytes }
+  }
+
   /** Why no client entry may be appended here now (I6), in words; undefined where one may. */
   writeRefusal(strong: boolean): string | undefined {
     if (this.#leading === undefined) return 'this replica is not the head'
@@ -143,6 +157,17 @@ export class Replica {
         break
       case 'cutDurable':
         this.#following?.cutDurable()
+        break
+      case 'baseWritten':
+        this.#state.baseReceiver.written(event.sizeBytes)
+        break
+      case 'basePrepared':
+        this.#state.preparedBase = event.base
+        this.#following?.basePrepared()
+        break
+      case 'baseDamaged':
+        this.#state.baseReceiver.reset()
+        this.#following?.baseDamaged()
         break
       case 'read':
         this.#reads.read(event.ticket)
@@ -195,9 +220,8 @@ export class Replica {
       default:
         if (epoch !== this.epoch || this.#part === undefined) return
         // I2: only members, in the incarnation that the configuration names, are counted.
-        if (isMember(this.#part.configuration, from, incarnation))
-          this.#onPeerMessage(from, incarnation, body)
-        else if (!this.isLearner) this.#onObserverMessage(from, incarnation, body)
+        if (isMember(this.#part.configuration, from, incarnation)) this.#peers.member(from, incarnation, body)
+        else if (!this.isLearner) this.#peers.stranger(from, incarnation, body)
     }
   }
 
@@ -213,66 +237,6 @@ export class Replica {
         return this.#onLearn(body.value.configuration, body.value.upstream)
       case 'drain':
         if (epoch === this.epoch) this.#leading?.drain()
-    }
-  }
-
-  #onPeerMessage(from: string, incarnation: number, body: Body): void {
-    switch (body.$case) {
-      case 'follow':
-      case 'report':
-      case 'barrierAnswer':
-        return this.#onChildMessage(from, incarnation, body)
-      case 'followFrom':
-      case 'record':
-      case 'commit':
-      case 'barrier':
-        if (from === this.#following?.upstream) this.#onUpstreamMessage(this.#following, body)
-        return
-      case 'readIndex':
-        return this.#reads.readIndex(from, body.value.id)
-      case 'readIndexAnswer':
-        if (from !== this.configuration?.head) return
-        if (body.value.refused === '') this.#following?.hearCommit(body.value.index)
-        return this.#reads.readIndexAnswer(body.value)
-    }
-  }
-
-  #onChildMessage(from: string, incarnation: number, body: ChildBody): void {
-    const child = this.#downstreams.child(from, incarnation)
-    if (child === undefined) return
-    switch (body.$case) {
-      case 'follow': {
-        const fault = this.#downstreams.follow(child, body.value, this.commitIndex)
-        if (fault !== undefined) this.#state.alarm(fault)
-        return
-      }
-      case 'report':
-        this.#downstreams.report(child, body.value, this.commitIndex)
-        return this.#progressed()
-      case 'barrierAnswer':
-        return this.#reads.barrierAnswer(body.value.nonce, from)
-    }
-  }
-
-  /** Who is no member may follow a member, and is never counted (I3). */
-  #onObserverMessage(from: string, incarnation: number, body: Body): void {
-    if (body.$case !== 'follow' && body.$case !== 'report') return
-    const observer = this.#downstreams.observer(from, incarnation)
-    if (observer === undefined) return
-    if (body.$case === 'follow') this.#downstreams.follow(observer, body.value, this.commitIndex)
-    else this.#downstreams.report(observer, body.value, this.commitIndex)
-  }
-
-  #onUpstreamMessage(following: Following, body: UpstreamBody): void {
-    switch (body.$case) {
-      case 'followFrom':
-        return following.followFrom(body.value)
-      case 'record':
-        return following.record(body.value.record, body.value.commitIndex)
-      case 'commit':
-        return following.hearCommit(body.value.commitIndex)
-      case 'barrier':
-        return this.#reads.barrier(body.value.nonce)
     }
   }
 
@@ -353,7 +317,7 @@ export class Replica {
       this.#leading = new Leading(configuration, coordinator, this.#state)
     } else {
       const upstream = part.upstream ?? memberAt(configuration, address)!.upstream
-      this.#following = new Following(upstream, configuration.recovery, this.#state)
+      this.#following = new Following(upstream, configuration.recovery, this.isLearner, this.#state)
     }
     this.#leading?.begin()
     this.#following?.begin()

@@ -25,6 +25,44 @@ export function blobConformance(test: TestFn<unknown>, name: string, make: Store
     }
   })
 
+  test(`${name}: any piece of a blob can be read at once, until the blob is removed`, async t => {
+    const subject = await make(t)
+    const large = randomBytes(300_007)
+    // Pieces that come one by one, with a turn between them.
+    async function* pieces() {
+      for (let at = 0; at < large.length; at += 77_777) {
+        await new Promise(resolve => setImmediate(resolve))
+        yield large.subarray(at, at + 77_777)
+      }
+    }
+    await subject.store.blobs.write('large', pieces())
+    for await (const { store } of livesOf(subject)) {
+      t.is(store.blobs.open('none'), undefined)
+      const view = store.blobs.open('large')!
+      t.is(view.sizeBytes, large.length)
+      for (const [offset, size] of [
+        [0, 1],
+        [32_767, 2],
+        [100_000, 50_000],
+        [300_006, 10],
+        [5, 1_000_000],
+      ] as const) {
+        const piece = view.read(offset, size)!
+        t.true(piece.length >= 1 && piece.length <= size)
+        t.deepEqual(piece, large.subarray(offset, offset + piece.length))
+      }
+      const copy: Buffer[] = []
+      for (let at = 0; at < large.length; at += copy.at(-1)!.length) copy.push(view.read(at, 10_000)!)
+      t.deepEqual(Buffer.concat(copy), large)
+      t.throws(() => view.read(300_007, 1), { instanceOf: RangeError })
+      t.throws(() => view.read(-1, 1), { instanceOf: RangeError })
+    }
+    const { blobs } = await subject.reopen()
+    const view = blobs.open('large')!
+    await blobs.remove('large')
+    t.is(view.read(0, 1), undefined)
+  })
+
   test(`${name}: a blob appears as a whole: nobody sees it before it is durable`, async t => {
     const { store } = await make(t)
     const writing = store.blobs.write('blob', [Buffer.from('one'), Buffer.from('two')])

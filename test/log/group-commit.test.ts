@@ -18,7 +18,7 @@ class SlowDisk {
         this.#settle = { resolve, reject }
       }).finally(() => this.inFlight--)
     },
-    stateOperation: () => {
+    stateOperations: () => {
       throw new Error('no logs here')
     },
     released: () => {},

@@ -6,8 +6,9 @@ import type { BlobStore } from '../../src/log/blob-store.js'
 import type { LogErrorCode } from '../../src/log/errors.js'
 import { LogError } from '../../src/log/errors.js'
 import { seal } from '../../src/log/level-facts.js'
-import { META, namedKey } from '../../src/log/level-keys.js'
+import { META, namedKey, recordKey } from '../../src/log/level-keys.js'
 import { LevelLogStore, type LevelLogStoreOptions } from '../../src/log/level-log.js'
+import { baseBlobName, describeBase, type LogBase } from '../../src/log/log-base.js'
 import { nullLogger } from '../../src/log/logger.js'
 import type { LogRecord } from '../../src/log/record-codec.js'
 import { chainOf, collect, EMPTY_END, endOf, recordAfter, temporaryFolder } from './record-chain.js'
@@ -206,11 +207,11 @@ test('a folder of a newer format is refused before anything else is read', async
   const dir = await folderWith(t, chainOf([2]))
   const level = new Level<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   const key = namedKey(META, 'format', 1_000_000)
-  await level.put(key, seal(key, Buffer.of(2)))
+  await level.put(key, seal(key, Buffer.of(3)))
   await level.put(namedKey(META, 'a fact of the future', 1_000_001), Buffer.from('laid out in another way'))
   await level.close()
   const error = await failsToOpen(t, dir, 'LOG_NEWER_FORMAT')
-  t.regex(error.message, /format version 2, this software reads up to 1: upgrade/)
+  t.regex(error.message, /format version 3, this software reads up to 2: upgrade/)
 })
 
 test('a database of something else is refused', async t => {
@@ -265,4 +266,117 @@ test('only the logs that are asked for are opened', async t => {
   t.is(store.log(5).lastIndex, 0)
   t.throws(() => store.log(1), { instanceOf: TypeError })
   t.throws(() => store.log(-1), { instanceOf: TypeError })
+})
+
+/** A folder with a log that is kept from a base at the end of `records[at]`. */
+async function trimmedFolder(
+  t: ExecutionContext,
+  records: LogRecord[],
+  at: number,
+): Promise<{ dir: string; base: LogBase }> {
+  const dir = await folderWith(t, records)
+  const store = await openStore(dir)
+  const log = store.log(0)
+  const base = describeBase(log, records[at]!.lastIndex)
+  await store.blobs.write(baseBlobName(0, base), [Buffer.from('live entries')])
+  log.trim(base)
+  await log.cleared()
+  await store.close()
+  return { dir, base }
+}
+
+function openLevel(dir: string): Level<Buffer, Buffer> {
+  return new Level<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+}
+
+test('records at and below a base are gone from the disk, and what a crash left of them goes at the next open', async t => {
+  const records = chainOf([2, 3, 4, 1])
+  const { dir, base } = await trimmedFolder(t, records, 1)
+  const recordKeys = async () => {
+    const level = openLevel(dir)
+    const keys = await level.keys({ gte: Buffer.from('r'), lt: Buffer.from('s') }).all()
+    await level.close()
+    return keys.map(key => key.readUIntBE(9, 6))
+  }
+  t.deepEqual(await recordKeys(), [6, 10])
+  const level = openLevel(dir)
+  // Its bytes do not matter any more: nobody reads them.
+  await level.put(recordKey(0, 1, 3), Buffer.from('not even whole'))
+  await level.close()
+  const store = await openStore(dir)
+  t.deepEqual(store.log(0).base, base)
+  t.is(store.log(0).lastIndex, 10)
+  t.is(store.log(0).read(3), undefined)
+  await store.log(0).cleared()
+  await store.close()
+  t.deepEqual(await recordKeys(), [6, 10])
+})
+
+test('a folder with a base has a format that older software refuses', async t => {
+  const { dir } = await trimmedFolder(t, chainOf([2, 3]), 0)
+  const level = openLevel(dir)
+  const formats: number[] = []
+  for await (const [key, value] of level.iterator()) if (key.includes('format')) formats.push(value.at(-1)!)
+  await level.close()
+  t.is(formats.at(-1), 2)
+})
+
+test('a base whose blob is missing is found at open', async t => {
+  const { dir } = await trimmedFolder(t, chainOf([2, 3]), 0)
+  const level = openLevel(dir)
+  for await (const key of level.keys()) if (key.includes('base/0/')) await level.del(key)
+  await level.close()
+  const error = await failsToOpen(t, dir, 'LOG_DAMAGED')
+  t.is(error.index, 2)
+  t.regex(error.message, /the base at index 2 is missing/)
+})
+
+test('the first record above a base must continue it', async t => {
+  const records = chainOf([2, 3, 4])
+  const { dir } = await trimmedFolder(t, records, 0)
+  const level = openLevel(dir)
+  await level.del(recordKey(0, 1, 3))
+  await level.close()
+  const error = await failsToOpen(t, dir, 'LOG_DAMAGED')
+  t.is(error.index, 3)
+  const again = openLevel(dir)
+  const other = recordAfter(endOf(records[0]!), { count: 3, previousHash: Buffer.alloc(32, 7) })
+  await again.put(recordKey(0, 1, 3), other.bytes)
+  await again.close()
+  t.regex((await failsToOpen(t, dir, 'LOG_DAMAGED')).message, /does not continue the record before it/)
+})
+
+test('a checkpoint above a base vouches for what is between them', async t => {
+  const records = chainOf([2, 3, 4, 5, 6])
+  const { dir } = await trimmedFolder(t, records, 0)
+  for (const boundary of [1, 2, 9, 14, 20]) {
+    const store = await openStore(dir, { verifyFrom: async () => boundary })
+    const log = store.log(0)
+    t.is(log.lastIndex, 20)
+    t.deepEqual(log.lastHash, records[4]!.hash)
+    t.deepEqual((await collect(log.records(0))).length, 4)
+    await store.close()
+  }
+})
+
+test('a damaged epoch table with a base is found at open', async t => {
+  const { dir } = await trimmedFolder(t, chainOf([2, 3]), 0)
+  const level = openLevel(dir)
+  let newest: [Buffer, Buffer] | undefined
+  for await (const entry of level.iterator()) if (entry[0].includes('log/0')) newest = entry
+  const [key, value] = newest!
+  const short = seal(key, value.subarray(4, value.length - 32))
+  await level.put(key, short)
+  await level.close()
+  t.regex((await failsToOpen(t, dir, 'LOG_DAMAGED')).message, /epoch table of shard 0 is damaged/)
+})
+
+test('a flipped bit in a base is found at open, unless a checkpoint vouches for it', async t => {
+  const { dir } = await trimmedFolder(t, chainOf([2, 3]), 0)
+  await (await openStore(dir)).close()
+  await flipBit(dir, 'live entries', /\.ldb$/)
+  t.regex((await failsToOpen(t, dir, 'LOG_DAMAGED')).message, /blob base\/0\/.* is damaged/)
+  const store = await openStore(dir, { verifyFrom: async () => 2 })
+  t.is(store.log(0).baseIndex, 2)
+  await store.close()
 })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { LevelLogStore } from '../../src/log/level-log.js'
 import { nullLogger } from '../../src/log/logger.js'
+import { baseConformance } from '../conformance/base-conformance.js'
 import { blobConformance } from '../conformance/blob-conformance.js'
 import { logConformance, type StoreFactory } from '../conformance/log-conformance.js'
 import { logModelConformance } from '../conformance/log-model-conformance.js'
@@ -22,3 +23,4 @@ const make: StoreFactory = async t => {
 logConformance(test, 'level', make)
 logModelConformance(test, 'level', make, 25)
 blobConformance(test, 'level', make)
+baseConformance(test, 'level', make)

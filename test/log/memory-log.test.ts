@@ -1,5 +1,7 @@
 import test from 'ava'
+import { baseBlobName, describeBase } from '../../src/log/log-base.js'
 import { MemoryLogStore } from '../../src/log/memory-log.js'
+import { baseConformance } from '../conformance/base-conformance.js'
 import { blobConformance } from '../conformance/blob-conformance.js'
 import { logConformance, type StoreFactory } from '../conformance/log-conformance.js'
 import { logModelConformance } from '../conformance/log-model-conformance.js'
@@ -18,6 +20,7 @@ const make: StoreFactory = async () => {
 logConformance(test, 'memory', make)
 logModelConformance(test, 'memory', make, 300)
 blobConformance(test, 'memory', make)
+baseConformance(test, 'memory', make)
 
 test('without autoSync nothing becomes durable until sync', async t => {
   const store = new MemoryLogStore()
@@ -88,4 +91,31 @@ test('a failing sync refuses everything from then on, and says so once', async t
   store.crash()
   t.is(store.poisoned, undefined)
   t.is(store.log(0).lastIndex, 0)
+})
+
+test('a crash at any point of a trim leaves the old log, or the base and the log above it', async t => {
+  for (let kept = 0; kept <= 3; kept++) {
+    const store = new MemoryLogStore()
+    let log = store.log(0)
+    const records = chainOf([2, 2, 2])
+    for (const record of records) log.append(record)
+    store.sync()
+    const base = describeBase(log, 4)
+    const written = store.blobs.write(baseBlobName(0, base), [Buffer.from('live entries')])
+    if (kept === 0) {
+      store.crash()
+      t.is(store.log(0).baseIndex, 0)
+      continue
+    }
+    store.sync()
+    await written
+    log.trim(base)
+    t.is(log.baseIndex, 4)
+    store.crash(kept - 1)
+    log = store.log(0)
+    t.is(log.baseIndex, kept === 1 ? 0 : 4)
+    t.is(log.lastIndex, 6)
+    t.is(log.read(1)?.count, kept === 1 ? 2 : undefined)
+    t.deepEqual(log.read(5)?.bytes, records[2]!.bytes)
+  }
 })

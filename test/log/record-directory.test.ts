@@ -2,9 +2,13 @@ import test from 'ava'
 import fc from 'fast-check'
 import { RecordDirectory } from '../../src/log/record-directory.js'
 
-test('a directory finds what a plain array finds, after any pushes and pops', t => {
+test('a directory finds what a plain array finds, after any pushes, pops and drops', t => {
   const steps = fc.array(
-    fc.record({ push: fc.integer({ min: 0, max: 6_000 }), pop: fc.integer({ min: 0, max: 6_000 }) }),
+    fc.record({
+      push: fc.integer({ min: 0, max: 6_000 }),
+      pop: fc.integer({ min: 0, max: 6_000 }),
+      drop: fc.integer({ min: 0, max: 6_000 }),
+    }),
     {
       maxLength: 4,
     },
@@ -12,9 +16,10 @@ test('a directory finds what a plain array finds, after any pushes and pops', t 
   const property = fc.property(steps, fc.array(fc.nat(), { minLength: 10 }), (list, probes) => {
     const directory = new RecordDirectory()
     const plain: number[] = []
+    let dropped = 2 ** 39
     for (const step of list) {
       for (let i = 0; i < step.push; i++) {
-        const first = (plain.at(-1) ?? 2 ** 39) + 1 + (i % 7) * 1_000
+        const first = (plain.at(-1) ?? dropped) + 1 + (i % 7) * 1_000
         plain.push(first)
         directory.push(first)
       }
@@ -22,6 +27,8 @@ test('a directory finds what a plain array finds, after any pushes and pops', t 
         plain.pop()
         directory.pop()
       }
+      for (const first of plain.splice(0, step.drop)) dropped = first
+      directory.dropFirst(step.drop)
     }
     const span = (plain.at(-1) ?? 0) - (plain[0] ?? 0) + 10
     return (

@@ -1,5 +1,5 @@
 /** What the projection's tests share: a head that writes a log, and blobs that can be damaged. */
-import type { BlobStore } from '../../src/log/blob-store.js'
+import type { BlobStore, BlobView } from '../../src/log/blob-store.js'
 import { EntryFlag, Operation, positionOf } from '../../src/log/entry.js'
 import type { Log } from '../../src/log/log.js'
 import { nullLogger } from '../../src/log/logger.js'
@@ -142,9 +142,9 @@ export class TestBlobs implements BlobStore {
   /** Called after each chunk that is written. */
   onChunk = () => {}
 
-  async write(name: string, chunks: Iterable<Buffer>): Promise<void> {
+  async write(name: string, chunks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
     const copies: Buffer[] = []
-    for (const chunk of chunks) {
+    for await (const chunk of chunks) {
       copies.push(Buffer.from(chunk))
       this.onChunk()
       await Promise.resolve()
@@ -159,6 +159,15 @@ export class TestBlobs implements BlobStore {
     return (async function* () {
       for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
     })()
+  }
+
+  open(name: string): BlobView | undefined {
+    const bytes = this.blobs.get(name)
+    if (bytes === undefined) return undefined
+    const read = (offset: number, sizeBytesMax: number) => {
+      return this.blobs.has(name) ? bytes.subarray(offset, offset + sizeBytesMax) : undefined
+    }
+    return { sizeBytes: bytes.length, read }
   }
 
   async names(prefix: string): Promise<string[]> {
