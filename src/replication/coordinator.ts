@@ -218,7 +218,11 @@ export class Coordinator {
     for (const replica of heartbeat.replicas) {
       this.#shards.get(replica.shard)?.heartbeat(address, incarnation, replica)
     }
-    if (heartbeat.mapRevision !== this.#revision) this.#sendMap(address)
+    if (heartbeat.mapRevision > this.#revision) {
+      // An earlier life's clock was ahead: its maps must not hide the newer ones.
+      this.#revision = heartbeat.mapRevision
+      this.#mapDirty = true
+    } else if (heartbeat.mapRevision < this.#revision) this.#sendMap(address)
   }
 
   /** Ask at once: a refusal or an answer will tell more than silence. */

@@ -10,6 +10,12 @@ import type { EpochContext } from './epoch-context.js'
 import { epochEnds } from './matching.js'
 import { RECEIPT_SIZE_BYTES } from './progress.js'
 
+/**
+ * Ticks without a word from the upstream, which repeats its commit several times as often, after which it is asked anew: it
+ * may have forgotten this replica.
+ */
+const ASK_AFTER_TICKS = 20
+
 export class Following {
   readonly upstream: string
   readonly #context: EpochContext
@@ -17,6 +23,7 @@ export class Following {
   readonly #isLearner: boolean
   #state: 'asking' | 'receiving' | 'installing' | 'cutting' | 'matched' = 'asking'
   #ticksWithoutChunk = 0
+  #ticksUnheard = 0
   /** This epoch's EPOCH entry is in the log, and with it all of the head's log before it. */
   #holdsEpoch = false
   #commitHeard = 0
@@ -49,6 +56,8 @@ export class Following {
   tick(): void {
     this.#hasAskedThisTick = false
     if (this.#state === 'asking') this.#ask()
+    this.#ticksUnheard += 1
+    if (this.isMatched && this.#ticksUnheard % ASK_AFTER_TICKS === 0) this.#askAgain()
     if (this.#state !== 'receiving') return
     this.#context.baseReceiver.tick()
     this.#ticksWithoutChunk += 1
@@ -60,6 +69,11 @@ export class Following {
   /** Says again what may have been lost. */
   repeat(): void {
     this.#report(true)
+  }
+
+  /** The upstream said something. */
+  heard(): void {
+    this.#ticksUnheard = 0
   }
 
   /** The upstream says where the logs part. */

@@ -49,8 +49,9 @@ export class PeerMessages {
       case 'baseChunk':
       case 'barrier': {
         const following = this.#view.following()
-        if (from === following?.upstream) this.#upstream(following, body)
-        return
+        if (from !== following?.upstream) return
+        following.heard()
+        return this.#upstream(following, body)
       }
       case 'readIndex':
         return this.#reads.readIndex(from, body.value.id)

@@ -38,6 +38,7 @@ export class Progress {
   #inFlight: { lastIndex: number; sizeBytes: number }[] = []
   #inFlightBytes = 0
   #windowBytes = WINDOW_SIZE_BYTES_FIRST
+  #allowanceBytes = Number.POSITIVE_INFINITY
   #idleTicks = 0
   /** Ticks for which nothing is sent, and for how many the next pause will last. */
   #pauseTicks = 0
@@ -62,9 +63,20 @@ export class Progress {
     return this.streaming && this.#pauseTicks === 0 && this.#inFlightBytes < this.#windowBytes
   }
 
+  /** From now until the next time, so many bytes may be read for it from the log. Without it: any number. */
+  allow(sizeBytes: number): void {
+    this.#allowanceBytes = sizeBytes
+  }
+
+  /** True while one more record may be read for it from the log. What was just appended is not read, and needs none. */
+  get mayRead(): boolean {
+    return this.hasRoom && this.#allowanceBytes > 0
+  }
+
   sent(record: LogRecord): void {
     this.#inFlight.push({ lastIndex: record.lastIndex, sizeBytes: record.bytes.length })
     this.#inFlightBytes += record.bytes.length
+    this.#allowanceBytes -= record.bytes.length
     this.nextIndex = record.lastIndex + 1
   }
 

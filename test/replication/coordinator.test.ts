@@ -133,6 +133,15 @@ test('the shard map lists every shard, says what it waits for, and is newer afte
   t.true(second.revision > first.revision)
 })
 
+test('a map of an earlier life whose clock was ahead does not hide the newer ones', t => {
+  const to = coordinator()
+  registers(to, 0, 'a')
+  const value = { replicas: [], mapRevision: 5_000, wallMs: 0 }
+  const effects = says(to, 10, 'a', 1, { $case: 'heartbeat', value })
+  t.true(to.shardMap().revision > 5_000)
+  t.true(sends(effects).includes('shardMap to a'))
+})
+
 test('messages without a body, of unknown shards and from strangers change nothing', t => {
   const to = coordinator()
   registers(to, 0, 'a')

@@ -1,7 +1,12 @@
 import test from 'ava'
 import { MemoryLogStore } from '../../src/log/memory-log.js'
 import type { LogRecord } from '../../src/log/record-codec.js'
-import { Progress, RESEND_AFTER_TICKS, WINDOW_SIZE_BYTES } from '../../src/replication/progress.js'
+import {
+  Progress,
+  RESEND_AFTER_TICKS,
+  WINDOW_SIZE_BYTES,
+  WINDOW_SIZE_BYTES_FIRST,
+} from '../../src/replication/progress.js'
 import { nextRecord } from './support/records.js'
 
 /** `count` records of three entries each: 1..3, 4..6 and so on. */
@@ -48,17 +53,48 @@ test('late and repeated reports do not let progress fall', t => {
   t.is(progress.nextIndex, 10)
 })
 
+/** Sends from the record at `from` on as long as there is room; how many were sent. */
+function fill(progress: Progress, all: readonly LogRecord[], from: number): number {
+  let count = 0
+  for (; progress.hasRoom && from + count < all.length; count += 1) progress.sent(all[from + count]!)
+  return count
+}
+
 test('the window closes when so many bytes are in flight, and opens as they arrive', t => {
   const progress = streaming()
-  const large = records(3, WINDOW_SIZE_BYTES / 6)
-  progress.sent(large[0]!)
-  t.true(progress.hasRoom)
-  progress.sent(large[1]!)
-  t.false(progress.hasRoom)
+  const all = records(3, WINDOW_SIZE_BYTES_FIRST / 6)
+  t.is(fill(progress, all, 0), 2)
   progress.report(2, undefined)
   t.false(progress.hasRoom, 'half a record did not arrive')
   progress.report(3, undefined)
   t.true(progress.hasRoom)
+})
+
+test('the window grows by what arrives, up to its bound, and is small again after a loss', t => {
+  const progress = streaming()
+  const perRecord = WINDOW_SIZE_BYTES_FIRST / 2
+  const all = records(200, perRecord / 3)
+  let [sent, arrived] = [fill(progress, all, 0), 0]
+  const inFlight: number[] = []
+  for (let round = 0; round < 6; round += 1) {
+    inFlight.push(sent - arrived)
+    arrived = sent
+    progress.report(arrived * 3, undefined)
+    sent += fill(progress, all, sent)
+  }
+  t.deepEqual(inFlight, [2, 4, 8, 16, 32, WINDOW_SIZE_BYTES / perRecord])
+  progress.rewind()
+  t.is(progress.nextIndex, arrived * 3 + 1)
+  t.is(fill(progress, all, arrived), 2)
+})
+
+test('a downstream that asks again and again is sent the first window each time, not more', t => {
+  const progress = streaming()
+  const all = records(100, WINDOW_SIZE_BYTES_FIRST / 6)
+  for (let round = 0; round < 5; round += 1) {
+    t.is(fill(progress, all, 0), 2)
+    progress.matched(0)
+  }
 })
 
 test('a broken link rewinds to what was received, and opens the window', t => {
