@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Level } from 'level'
 import { LogError, reasonOf } from './errors.js'
 import type { BatchOperation } from './group-commit.js'
@@ -182,9 +184,15 @@ function openError(dir: string, error: unknown): LogError {
       { cause },
     )
   }
-  if (code === 'LEVEL_CORRUPTION') {
+  if (code === 'LEVEL_CORRUPTION' || namesNoFile(dir, reasonOf(cause))) {
     const text = `the database ${dir} is damaged (${reasonOf(cause)}): rename the data folder and join anew`
     return new LogError('LOG_DAMAGED', text, { cause })
   }
   return new LogError('LOG_IO', `cannot open the database ${dir}: ${reasonOf(cause)}`, { cause })
+}
+
+/** LevelDB's CURRENT is there and names a file that is not: one flipped bit does that, and no other start helps. */
+function namesNoFile(dir: string, reason: string): boolean {
+  const isMissing = /^IO error: [^]*: (No such file or directory|Is a directory|Not a directory)/.test(reason)
+  return isMissing && existsSync(join(dir, 'CURRENT'))
 }

@@ -4,6 +4,7 @@ import { GroupCommit } from './group-commit.js'
 import { LevelBlobStore } from './level-blobs.js'
 import { LevelDatabase } from './level-database.js'
 import { LevelFacts } from './level-facts.js'
+import { META as FACT, RECORD, rangeOf, recordKey } from './level-keys.js'
 import { LevelLogDisk, loadLog, shardsWithRecords } from './level-shard.js'
 import type { Log, LogStore } from './log.js'
 import { type BaseName, baseBlobName } from './log-base.js'
@@ -241,12 +242,24 @@ async function checkFormat(database: LevelDatabase): Promise<void> {
   if (format === undefined) {
     const isNew = (await database.firstKey({ gte: Buffer.alloc(0) })) === undefined
     if (isNew) return
+    if (await holdsOurs(database)) {
+      const text = `${database.dir} is damaged: it holds a log and no format version: rename the data folder and join anew`
+      throw new LogError('LOG_DAMAGED', text)
+    }
     throw new LogError('LOG_FOREIGN', `${database.dir} holds some other database: give a new or empty folder`)
   }
   if (format > FORMAT_WITH_BASES) {
     const text = `${database.dir} has format version ${format}, this software reads up to ${FORMAT_WITH_BASES}: upgrade it`
     throw new LogError('LOG_NEWER_FORMAT', text)
   }
+}
+
+/** Damage can take the format away and leave the rest: records, or facts about logs. */
+async function holdsOurs(database: LevelDatabase): Promise<boolean> {
+  const record = await database.firstKey(rangeOf(RECORD))
+  if (record?.length === recordKey(0, 0, 0).length) return true
+  const fact = await database.firstKey(rangeOf(FACT))
+  return fact !== undefined && fact.length > 8 && fact[fact.length - 7] === 0
 }
 
 function checkCluster(database: LevelDatabase, facts: LevelFacts, clusterId: string | undefined): void {

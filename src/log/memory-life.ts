@@ -137,7 +137,9 @@ export class MemoryLife {
   async flush(): Promise<void> {
     if (this.#poisoned !== undefined) throw this.#poisoned
     if (this.queue.length === 0) return
-    await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    // With nothing behind the batch in flight, its end is the end: no other batch would follow.
+    const waiting = this.#queue.length === 0 ? this.#flushing : this.#waiting
+    await new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }))
   }
 
   poison(reason: string): void {

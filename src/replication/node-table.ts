@@ -11,6 +11,9 @@ import { medianOf } from './median.js'
 /** A process that is silent for so long and refuses connections is gone: more than one heartbeat is missing. */
 export const REFUSED_SILENCE_MS = 150
 
+/** A coordinator that has just started waits so long for nodes to find it: their links pause up to a second between tries. */
+export const START_GRACE_MS = 3_000
+
 /** How far a node's clock may be ahead of its peers' before it is not made head (Time). */
 export const CLOCK_AHEAD_MS_MAX = 500
 
@@ -160,7 +163,7 @@ export class NodeTable {
   state(address: string): NodeState {
     const node = this.#nodes.get(address)
     if (node !== undefined) return this.#stateOf(node)
-    return this.#nowMs - (this.#startedMs ?? this.#nowMs) > this.#heartbeatTimeoutMs ? 'gone' : 'unknown'
+    return this.#nowMs - (this.#startedMs ?? this.#nowMs) > START_GRACE_MS ? 'gone' : 'unknown'
   }
 
   node(address: string): KnownNode | undefined {

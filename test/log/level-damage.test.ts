@@ -1,4 +1,4 @@
-import { open, readdir, readFile, stat, truncate } from 'node:fs/promises'
+import { open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Level } from 'level'
@@ -96,6 +96,30 @@ test('a flipped bit in the write-ahead file, with synced writes behind it, is fo
   await flipBit(dir, 'value-4', /\.log$/)
   const error = await failsToOpen(t, dir, 'LOG_DAMAGED')
   t.regex(error.message, /write-ahead file .*\.log is damaged at offset \d+/)
+})
+
+test('a flipped bit in the file that names the newest table of files is damage, not a disk that may come back', async t => {
+  const dir = await folderWith(t, chainOf([3, 2, 4]))
+  const path = join(dir, 'CURRENT')
+  for (const flipped of [1, 9, 12]) {
+    const bytes = await readFile(path)
+    bytes[flipped]! ^= 2
+    await writeFile(path, bytes)
+    t.regex((await failsToOpen(t, dir, 'LOG_DAMAGED')).message, /is damaged .*rename the data folder/)
+    bytes[flipped]! ^= 2
+    await writeFile(path, bytes)
+  }
+  await (await openStore(dir)).close()
+})
+
+test('a log whose format version is gone is damage, not some other database', async t => {
+  const dir = await folderWith(t, chainOf([3, 2, 4]))
+  const level = new Level<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  await level.open()
+  for await (const key of level.keys({ gte: Buffer.from('mformat'), lt: Buffer.from('mformau') }))
+    await level.del(key)
+  await level.close()
+  t.regex((await failsToOpen(t, dir, 'LOG_DAMAGED')).message, /holds a log and no format version/)
 })
 
 test('a write-ahead file that a crash cut short is fine: the log ends where it was whole', async t => {
