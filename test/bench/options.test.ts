@@ -36,6 +36,12 @@ test('A scenario brings its own settings, and what is typed beside it counts', t
   t.is(parse('--scenario', 'memory', '--keys', '5000').keys, 5_000)
 })
 
+test('The failover scenario has twenty rounds, a quick one three', t => {
+  t.is(parse('--scenario', 'failover').rounds, 20)
+  t.is(parse('--scenario', 'failover', '--quick').rounds, 3)
+  t.is(parse('--scenario', 'failover', '--quick', '--rounds', '7').rounds, 7)
+})
+
 test('--only names rows by their words in any order', t => {
   const rows = varveRows(parse('--reads', 'weak,session'))
   const names = (...selections: string[]) => selectRows(rows, selections).map(rowName)

@@ -39,6 +39,16 @@ async function run(options: BenchOptions): Promise<void> {
     const report = await runRestart(options, cleanup)
     return printReport(options, report, restartText)
   }
+  if (options.scenario === 'failover') {
+    const { failoverText, runFailover } = await import('./scenario-failover.js')
+    const report = await runFailover(options, cleanup)
+    return printReport(options, report, failoverText)
+  }
+  if (options.scenario === 'catch-up') {
+    const { catchUpText, runCatchUp } = await import('./scenario-catch-up.js')
+    const report = await runCatchUp(options, cleanup)
+    return printReport(options, report, catchUpText)
+  }
   const [{ runTable }, { reportObject, reportText }] = await Promise.all([
     import('./run-table.js'),
     import('./report.js'),

@@ -6,7 +6,7 @@ import type { TopologyName } from '../../src/node/cluster-config.js'
 import { wholeNumber } from '../arguments.js'
 import type { Operation } from './rows.js'
 
-export const SCENARIOS = ['table', 'hot-reads', 'memory', 'restart'] as const
+export const SCENARIOS = ['table', 'hot-reads', 'memory', 'restart', 'failover', 'catch-up'] as const
 export type Scenario = (typeof SCENARIOS)[number]
 
 export const RIVALS = ['etcd', 'redis'] as const
@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly topologies: readonly TopologyName[]
   readonly outstanding: readonly number[]
   readonly keys: number
+  /** In the log that an empty node catches up with. */
+  readonly entries: number
   readonly valueSizeBytes: number
   readonly shards: number
   readonly replicas: number
@@ -44,6 +46,7 @@ interface Typed {
   readonly topology?: TopologyName[]
   readonly outstanding?: number[]
   readonly keys?: number
+  readonly entries?: number
   readonly valueSize: number
   readonly shards: number
   readonly replicas: number
@@ -98,9 +101,13 @@ const BY_SCENARIO: Readonly<Record<Scenario, Partial<Defaults>>> = {
   },
   memory: { topologies: ['chain'], keys: 1_000_000 },
   restart: { topologies: ['chain'], keys: 1_000_000 },
+  failover: { rounds: 20 },
+  'catch-up': { outstanding: [512], keys: 100_000 },
 }
 
+const ENTRIES = 1_000_000
 const QUICK_LARGE_KEYS = 100_000
+const QUICK_ROUNDS_MAX = 3
 
 /** The command; `settingsOf` reads what it parsed. */
 export function createCommand(): Command {
@@ -118,6 +125,7 @@ export function createCommand(): Command {
     .option('--topology <list>', 'chain, star', listOf(['chain', 'star']))
     .option('--outstanding <list>', 'operations outstanding at a time: 1,64,512,4096', outstandingList)
     .option('--keys <count>', 'keys of 16 bytes (500000)', wholeNumber(1, 16_000_000))
+    .option('--entries <count>', 'entries to catch up with (1000000)', wholeNumber(1, 1_000_000_000))
     .option('--value-size <bytes>', 'size of a value', wholeNumber(0, 1_048_576), 100)
     .option('--shards <count>', 'shards of the cluster', wholeNumber(1, 1_000), 1)
     .option('--replicas <count>', 'replicas of a shard, each a node process', wholeNumber(1, 100), 3)
@@ -151,6 +159,7 @@ export function settingsOf(command: Command): BenchOptions {
   const by: Defaults = { ...DEFAULTS, ...quick, ...scenario }
   // What makes a large scenario large is its keys: a quick one has fewer.
   const keys = typed.quick === true ? Math.min(by.keys, QUICK_LARGE_KEYS) : by.keys
+  const rounds = typed.quick === true ? Math.min(by.rounds, QUICK_ROUNDS_MAX) : by.rounds
   return {
     scenario: typed.scenario,
     operations: typed.ops ?? by.operations,
@@ -159,12 +168,13 @@ export function settingsOf(command: Command): BenchOptions {
     topologies: typed.topology ?? by.topologies,
     outstanding: typed.outstanding ?? by.outstanding,
     keys: typed.keys ?? keys,
+    entries: typed.entries ?? (typed.quick === true ? QUICK_LARGE_KEYS : ENTRIES),
     valueSizeBytes: typed.valueSize,
     shards: typed.shards,
     replicas: typed.replicas,
     windowMs: (typed.seconds ?? by.seconds) * 1_000,
     warmUpMs: (typed.warmUp ?? by.warmUp) * 1_000,
-    rounds: typed.rounds ?? by.rounds,
+    rounds: typed.rounds ?? rounds,
     only: typed.only,
     rivals: typed.vs,
     under: typed.dir,
