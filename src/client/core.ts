@@ -18,6 +18,7 @@ import { ResponseFrameReader } from './session-frame-reader.js'
 import { SessionPool } from './session-pool.js'
 import { ShardMapFollower } from './shard-map.js'
 import { ShardRoute } from './shard-route.js'
+import { StallWatch } from './stall-watch.js'
 import { TokenTracker } from './token.js'
 import { sendUnaryWrite } from './unary-write.js'
 import { WriteLane } from './write-lane.js'
@@ -50,6 +51,10 @@ export class ClientCore implements LaneHost {
   readonly #readEncoder = new ReadFrameEncoder()
   readonly #reader = new ResponseFrameReader()
   readonly #deadlines = new Deadlines(now => this.#expire(now))
+  readonly #stalls = new StallWatch(
+    () => this.#oldestInFlight(),
+    () => this.map.refresh(),
+  )
   readonly #endpoints: ReadonlySet<string>
   #dirtyLanes: WriteLane[] = []
   #dirtyGroups: ReadGroup[] = []
@@ -191,6 +196,7 @@ export class ClientCore implements LaneHost {
     this.#closed = true
     clearTimeout(this.#wakeTimer)
     this.#deadlines.close()
+    this.#stalls.close()
     this.map.close()
     for (const listener of [...this.#closeListeners]) listener(error)
     for (const reads of this.#sessions.close()) for (const op of reads.ops) reads.group.abandon(op, error)
@@ -225,6 +231,7 @@ export class ClientCore implements LaneHost {
     }
     for (const lane of this.lanes) lane.mapChanged()
     for (const group of this.#groups.values()) group.mapChanged()
+    this.#moveReads()
     const known = new Set(map.shards.flatMap(shard => shard.members.map(member => member.address)))
     for (const route of this.routes) if (route.head !== undefined) known.add(route.head)
     const keep = (address: string) =>
@@ -260,6 +267,28 @@ export class ClientCore implements LaneHost {
     if (this.#touched.size === 0) return
     for (const session of this.#touched) session.flush()
     this.#touched.clear()
+    this.#stalls.arm()
+  }
+
+  /** Reads in flight at a process that is not the one to ask any more go to the one that is; it may never answer. */
+  #moveReads(): void {
+    for (const session of this.#sessions.sessions()) {
+      for (const reads of [...session.readsInFlight()]) {
+        if (!reads.group.isElsewhere(session.address)) continue
+        session.forgetReads(reads)
+        reads.group.again(reads)
+      }
+    }
+  }
+
+  *#oldestInFlight(): Iterable<readonly [queue: unknown, oldest: number]> {
+    for (const lane of this.lanes) if (lane.sentCount > 0) yield [lane, lane.oldest]
+    for (const session of this.#sessions.sessions()) {
+      for (const { firstId } of session.readsInFlight()) {
+        yield [session, firstId]
+        break
+      }
+    }
   }
 
   #wakeAll(): void {

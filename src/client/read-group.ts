@@ -193,6 +193,17 @@ export class ReadGroup implements Waiter {
     this.#host.markGroup(this)
   }
 
+  /** Whether reads go to another process than that one now, wherever they went before. */
+  isElsewhere(address: string): boolean {
+    const now = this.#address()
+    return typeof this.target !== 'object' && now !== undefined && now !== address
+  }
+
+  /** Sends the reads of a frame again that are not answered yet. */
+  again(reads: ReadFrame): void {
+    this.#requeue(reads.ops.filter(op => !op.settled))
+  }
+
   /** Gives up reads whose time is over. Returns the earliest deadline among the others. */
   expire(now: number): number {
     const earliest = Math.min(this.expireAmong(this.#queue, now), this.expireAmong(this.#waiting, now))

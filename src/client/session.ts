@@ -134,6 +134,11 @@ export class Session {
     return reads
   }
 
+  /** Nobody waits for the answer to that frame any more. */
+  forgetReads(reads: ReadFrame): void {
+    this.#reads.delete(reads.firstId)
+  }
+
   /** Frames of reads that are in flight, oldest first. */
   readsInFlight(): Iterable<ReadFrame> {
     return this.#reads.values()

@@ -13,6 +13,8 @@ import { callUnary } from './unary.js'
 
 const ASK_TIMEOUT_MS = 2_000
 const REFRESH_PAUSE_MS = 50
+/** After so long without an answer another process is asked beside: the one that is silent may be why we ask. */
+const REFRESH_PATIENCE_MS = 200
 const RECONNECT_DELAY_MS = 50
 const ROUNDS_MIN = 3
 
@@ -25,7 +27,8 @@ export class ShardMapFollower {
   #answered: string | undefined
   #cancelStream: (() => void) | undefined
   #wake: (() => void) | undefined
-  #refreshing = false
+  /** Questions that are open. */
+  #refreshing = 0
   #refreshedAt = -Infinity
   #refreshTurn = 0
   /** Ends the questions that are open when the follower is closed. */
@@ -70,18 +73,19 @@ export class ShardMapFollower {
     }
   }
 
-  /** Asks another process for its map, soon; one question at a time. */
+  /** Asks another process for its map, soon; one question at a time, while they are answered. */
   refresh(): void {
-    const now = performance.now()
-    if (this.#refreshing || this.#ending.signal.aborted || now - this.#refreshedAt < REFRESH_PAUSE_MS) return
-    this.#refreshing = true
-    this.#refreshedAt = now
+    const sinceMs = performance.now() - this.#refreshedAt
+    const pauseMs = this.#refreshing > 0 ? REFRESH_PATIENCE_MS : REFRESH_PAUSE_MS
+    if (this.#ending.signal.aborted || sinceMs < pauseMs) return
+    this.#refreshing += 1
+    this.#refreshedAt = performance.now()
     const addresses = this.#addresses()
     const address = addresses[this.#refreshTurn++ % addresses.length]!
     this.#ask(address, ASK_TIMEOUT_MS, this.#ending.signal)
       .catch(error => this.#logger.debug({ address, error: String(error) }, 'no shard map from this process'))
       .finally(() => {
-        this.#refreshing = false
+        this.#refreshing -= 1
       })
   }
 

@@ -57,6 +57,11 @@ export class WriteLane implements Waiter {
     return this.#writes.sentCount
   }
 
+  /** Sequence of the oldest write that is not answered. */
+  get oldest(): number {
+    return this.#writes.base
+  }
+
   /** Takes a new write, or a batch by its first one: it leaves at the end of this turn, or waits for room. */
   issue(op: WriteOp): void {
     this.#host.armDeadline(op.deadline)

@@ -139,6 +139,8 @@ export class FakeNode {
   intercept: Intercept | undefined
   /** How far reads see the log. Default: all of it. */
   appliedMax = Infinity
+  /** A process that hears and says nothing, on connections that stand. */
+  isSilent = false
   scans = 0
   scanError: VarveError | undefined
   readonly #server = new Server({ 'grpc.max_receive_message_length': 64 << 20 })
@@ -161,11 +163,14 @@ export class FakeNode {
       batch: unimplemented,
     })
     this.#server.addService(ClusterService, {
-      getShardMap: (_: ServerUnaryCall<GetShardMapRequest, ShardMap>, done: sendUnaryData<ShardMap>) =>
-        done(null, cluster.map()),
+      getShardMap: (_: ServerUnaryCall<GetShardMapRequest, ShardMap>, done: sendUnaryData<ShardMap>) => {
+        if (!this.isSilent) done(null, cluster.map())
+      },
       watchShardMap: (stream: ServerWritableStream<GetShardMapRequest, ShardMap>) => {
         this.#keep(stream)
-        const send = () => stream.write(cluster.map())
+        const send = () => {
+          if (!this.isSilent) stream.write(cluster.map())
+        }
         cluster.mapListeners.add(send)
         stream.on('close', () => cluster.mapListeners.delete(send))
         stream.on('cancelled', () => cluster.mapListeners.delete(send))
@@ -242,7 +247,7 @@ export class FakeNode {
       if (message.frames.length > 0) session!.messages.push(message.frames.length)
       for (const frame of message.frames) {
         this.frames.push(frame)
-        if (this.intercept?.(frame, session!) !== true) this.handle(frame, session!)
+        if (!this.isSilent && this.intercept?.(frame, session!) !== true) this.handle(frame, session!)
       }
     })
   }

@@ -89,6 +89,27 @@ test('a change of the map sends what is in flight at a silent head to the new on
   t.like(await writing, { index: 2, epoch: 2 })
 })
 
+test('what waits for a head that went silent goes to the new one, though the map was followed at the old', async t => {
+  const cluster = await FakeCluster.start({ nodes: 3 })
+  const [old, next] = cluster.nodes as [(typeof cluster.nodes)[0], (typeof cluster.nodes)[0]]
+  // Only the old head is known at first: the map is followed there.
+  const db = await connect(old.address, { timeoutMs: 30_000 })
+  t.teardown(async () => {
+    await db.close()
+    cluster.stop()
+  })
+  await db.set('a', '1')
+  t.is(await db.get('a'), '1')
+  old.isSilent = true
+  const before = old.frames.length
+  const calls = [db.set('a', '2'), db.get('b', { consistency: 'strong' })] as const
+  await until(() => old.frames.length === before + 2)
+  cluster.moveHead(0, next.address, true)
+  t.like(await calls[0], { index: 2, epoch: 2 })
+  t.is(await calls[1], undefined)
+  t.is(old.sessions.length, 1, 'its connection stands: nothing broke that could have told')
+})
+
 test('a refusal that may pass is tried again, in ascending sequences, with what was issued meanwhile behind it', async t => {
   const { cluster, db } = await start(t, {})
   await db.set('a', '1')
