@@ -1,0 +1,130 @@
+/** Histories in files: JSON lines, a header first. docs/history-format.md describes them for other checkers. */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { HistoryOperation, HistoryPosition } from './history-event.js'
+import { isObject, parseLine as parse, show } from './json-line.js'
+
+/** Version of the format that is written; any other is refused on reading. */
+export const HISTORY_VERSION = 1
+
+const FORMAT = 'varve-history'
+/** Lines are gathered up to this size before they are written. */
+const BUFFERED_BYTES_MAX = 64 * 1024
+
+/** First line of a file: what the history is, and whatever its runner wants to say about it. */
+export interface HistoryHeader {
+  readonly format: typeof FORMAT
+  readonly version: number
+  /** What the times are measured with, in words. */
+  readonly clock: string
+  readonly about: Readonly<Record<string, unknown>>
+}
+
+/** A history as it was read. */
+export interface History {
+  readonly header: HistoryHeader
+  readonly operations: HistoryOperation[]
+  /** The last line was not complete and was left out: its writer was ended in the middle. */
+  readonly isCutShort: boolean
+}
+
+/** Anything that takes operations as they end. */
+export interface HistorySink {
+  write(operation: HistoryOperation): void
+}
+
+/** Writes a history; makes the file anew. Lines reach the file in blocks and at `flush` and `close`. Synchronous. */
+export class HistoryWriter implements HistorySink {
+  readonly #file: number
+  #lines: string[] = []
+  #bufferedBytes = 0
+  #isClosed = false
+
+  /** Throws as `openSync` does. */
+  constructor(path: string, clock: string, about: Readonly<Record<string, unknown>> = {}) {
+    this.#file = openSync(path, 'w')
+    const header: HistoryHeader = { format: FORMAT, version: HISTORY_VERSION, clock, about }
+    this.#add(JSON.stringify(header))
+    this.flush()
+  }
+
+  write(operation: HistoryOperation): void {
+    this.#add(JSON.stringify(operation))
+  }
+
+  flush(): void {
+    if (this.#lines.length === 0) return
+    const bytes = Buffer.from(this.#lines.join(''))
+    this.#lines = []
+    this.#bufferedBytes = 0
+    for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written)
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#isClosed) return
+    this.flush()
+    this.#isClosed = true
+    closeSync(this.#file)
+  }
+
+  #add(line: string): void {
+    if (this.#isClosed) throw new TypeError('the history is closed')
+    this.#lines.push(`${line}\n`)
+    this.#bufferedBytes += line.length + 1
+    if (this.#bufferedBytes >= BUFFERED_BYTES_MAX) this.flush()
+  }
+}
+
+/** Reads a whole history. Throws an Error that names file and line for what is not one. */
+export function readHistory(path: string): History {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const last = lines.pop()!
+  const header = headerOf(lines[0] ?? last, path)
+  const operations = lines.slice(1).map((line, at) => operationOf(line, `${path}, line ${at + 2}`))
+  return { header, operations, isCutShort: last !== '' }
+}
+
+function headerOf(line: string, path: string): HistoryHeader {
+  const given = parse(line, `${path}, line 1`)
+  if (given.format !== FORMAT) {
+    throw new Error(`${path}: the first line has the format ${show(given.format)}, expected "${FORMAT}"`)
+  }
+  if (given.version !== HISTORY_VERSION) {
+    throw new Error(
+      `${path}: version ${show(given.version)} of the history format, expected ${HISTORY_VERSION}`,
+    )
+  }
+  const clock = typeof given.clock === 'string' ? given.clock : ''
+  const about = isObject(given.about) ? given.about : {}
+  return { format: FORMAT, version: HISTORY_VERSION, clock, about }
+}
+
+const fields: Readonly<Record<keyof HistoryOperation, (given: unknown) => boolean>> = {
+  client: given => typeof given === 'string',
+  id: given => Number.isSafeInteger(given),
+  type: given => given === 'set' || given === 'delete' || given === 'get',
+  key: given => typeof given === 'string',
+  value: given => given === null || typeof given === 'string',
+  consistency: given => given === 'strong' || given === 'weak' || given === 'session',
+  invokedMs: given => Number.isFinite(given),
+  returnedMs: given => given === null || Number.isFinite(given),
+  outcome: given => given === 'ok' || given === 'failed' || given === 'unknown',
+  position: given => given === null || isPosition(given),
+  node: given => given === null || typeof given === 'string',
+  error: given => given === null || typeof given === 'string',
+}
+
+function operationOf(line: string, where: string): HistoryOperation {
+  const given = parse(line, where)
+  for (const [name, isRight] of Object.entries(fields)) {
+    if (!isRight(given[name])) throw new Error(`${where}: "${name}" is ${show(given[name])}`)
+  }
+  return given as unknown as HistoryOperation
+}
+
+function isPosition(given: unknown): given is HistoryPosition {
+  if (!isObject(given)) return false
+  const { shard, epoch, index, lamport, committed } = given
+  const areNumbers = [epoch, index, lamport].every(each => Number.isSafeInteger(each))
+  return typeof shard === 'string' && areNumbers && typeof committed === 'boolean'
+}
