@@ -83,16 +83,18 @@ export class NodeTable {
   }
 
   /**
-   * A process registers. False where it is an earlier life of the one that is known, or did not confirm that the
-   * coordinator's answer reached it: then it is not taken in.
+   * A process registers, and has confirmed that the coordinator's answer reached it. False, and not taken in, where another
+   * one that came after it is alive. A message that was long under way may have displaced the living one: that is let
+   * in again as soon as the dead one's silence is noticed.
    */
   register(
     address: string,
     incarnation: number,
     register: { replicas: ReplicaSummary[]; version: string },
   ): boolean {
-    if (this.#pastLives.get(address)?.includes(incarnation)) return false
     const before = this.#nodes.get(address)
+    const isPast = this.#pastLives.get(address)?.includes(incarnation) ?? false
+    if (isPast && before !== undefined && this.#stateOf(before) === 'alive') return false
     if (before !== undefined && before.incarnation !== incarnation) this.#bury(address, before.incarnation)
     if (this.#claims.get(address)?.incarnation === incarnation) this.#claims.delete(address)
     this.#nodes.set(address, {
@@ -232,7 +234,8 @@ export class NodeTable {
   }
 
   #bury(address: string, incarnation: number): void {
-    const lives = [...(this.#pastLives.get(address) ?? []), incarnation]
+    const past = this.#pastLives.get(address) ?? []
+    const lives = [...past.filter(each => each !== incarnation), incarnation]
     this.#pastLives.set(address, lives.slice(-PAST_LIVES_MAX))
   }
 }

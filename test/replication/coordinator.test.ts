@@ -102,6 +102,18 @@ test('a node that is silent for too long counts as gone until it is heard of aga
   t.deepEqual(to.liveNodes(), ['a', 'b'])
 })
 
+test('a registration that comes from a life long over displaces the living process for a moment only', t => {
+  const to = coordinator()
+  registers(to, 0, 'a', 1)
+  registers(to, 100, 'a', 3)
+  registers(to, 200, 'a', 2)
+  t.deepEqual(sends(registers(to, 300, 'a', 3)), [], 'another life is thought to be alive')
+  t.deepEqual(sends(registers(to, 300, 'a', 1)), [], 'and this one is long over')
+  to.tick(1_250)
+  t.deepEqual(sends(registers(to, 1_260, 'a', 3)).slice(0, 1), ['heartbeatAnswer to a'])
+  t.deepEqual(sends(registers(to, 1_300, 'a', 2)), [])
+})
+
 test('each shard begins as soon as its own replicas are there', t => {
   const to = coordinator()
   t.deepEqual(stores(registers(to, 0, 'a')), [])
