@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from '../../src/client/client.js'
 import { HistoryWriter } from '../../tools/history/history-file.js'
 import { RecordingClient } from '../../tools/history/recording-client.js'
-import { Random } from './random.js'
+import { Random } from '../support/random.js'
 import { type ClientOrders, planOperation } from './workload.js'
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders
@@ -17,7 +17,6 @@ const LAST_WAIT_MS = 20_000
 const client = await connect([...orders.endpoints], { consistency: 'strong', connectTimeoutMs: 60_000 })
 const writer = new HistoryWriter(orders.historyFile, 'CLOCK_MONOTONIC, ms', { client: orders.name })
 const recorded = new RecordingClient(client, { name: orders.name, sink: writer, consistency: 'strong' })
-const random = new Random(orders.seed)
 let isEnding = false
 let lastValue = 0
 
@@ -29,7 +28,9 @@ process.stdin.once('end', () => {
 process.stdin.once('error', () => process.exit(1))
 
 const flushing = setInterval(() => writer.flush(), 500)
-const workers = Array.from({ length: orders.workers }, (_, at) => work(random.fork(), at === 0))
+const workers = Array.from({ length: orders.workers }, (_, at) =>
+  work(new Random(orders.seed, `worker ${at}`), at === 0),
+)
 process.stdout.write('ready\n')
 await Promise.race([
   Promise.all(workers),

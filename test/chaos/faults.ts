@@ -1,9 +1,10 @@
 /** Each kind of fault: what it is done to, how it begins, and how it ends. */
+
+import type { Random } from '../support/random.js'
 import type { ChaosCluster } from './chaos-cluster.js'
 import type { ChaosProcess } from './chaos-process.js'
 import { flipBits, removeDamagedCopies } from './flip-bits.js'
 import type { FaultName } from './options.js'
-import type { Random } from './random.js'
 
 /** One fault that may be made now. */
 export interface Fault {

@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { machineNowMs } from '../../tools/history/recording-client.js'
+import { Random } from '../support/random.js'
 import type { ChaosProcess } from './chaos-process.js'
 import { type Fault, type FaultContext, makeFault } from './faults.js'
 import type { FaultName } from './options.js'
-import { Random } from './random.js'
 
 /** A fault that was made; times of the history's clock. */
 export interface MadeFault {
@@ -51,8 +51,8 @@ export class Schedule {
 
   /** Resolves when the time is over and the last fault has ended. */
   async run(): Promise<void> {
-    const random = new Random(this.#options.seed)
-    await Promise.all(Array.from({ length: AT_ONCE }, () => this.#slot(random.fork())))
+    const { seed } = this.#options
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, at) => this.#slot(new Random(seed, `slot ${at}`))))
   }
 
   get #isOver(): boolean {

@@ -4,6 +4,7 @@
  */
 
 import type { Membership } from '../../../src/replication/membership.js'
+import { Random } from '../../support/random.js'
 import { describeEnvelope } from '../harness/describe.js'
 import { describeEvent, type Event } from '../harness/events.js'
 import { ModelCluster } from '../harness/model-cluster.js'
@@ -11,7 +12,6 @@ import type { ModelNode } from '../harness/model-node.js'
 import { type Message, open } from '../harness/network.js'
 import { type Control, FreeControl, RealControl } from './control.js'
 import { Judge } from './judge.js'
-import { Random } from './random.js'
 
 const STEPS = 500
 /** Rounds of time in which a healed cluster must be whole again. */

@@ -1,4 +1,4 @@
-/** Pseudo-random numbers that a seed decides. Each part of the simulator draws from a stream of its own. */
+/** Pseudo-random numbers that a seed decides. What must not disturb each other draws from streams of its own. */
 export class Random {
   #a: number
   #b: number
@@ -6,7 +6,7 @@ export class Random {
   #counter = 1
 
   /** The stream of that name under that seed. Streams with different names have nothing to do with each other. */
-  constructor(seed: number, name: string) {
+  constructor(seed: number, name = '') {
     let hash = 0x811c9dc5
     for (let at = 0; at < name.length; at += 1) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193)
     this.#a = hash | 0
