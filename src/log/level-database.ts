@@ -193,6 +193,8 @@ function openError(dir: string, error: unknown): LogError {
 
 /** LevelDB's CURRENT is there and names a file that is not: one flipped bit does that, and no other start helps. */
 function namesNoFile(dir: string, reason: string): boolean {
-  const isMissing = /^IO error: [\s\S]*: (No such file or directory|Is a directory|Not a directory)/.test(reason)
+  const isMissing = /^IO error: [\s\S]*: (No such file or directory|Is a directory|Not a directory)/.test(
+    reason,
+  )
   return isMissing && existsSync(join(dir, 'CURRENT'))
 }
