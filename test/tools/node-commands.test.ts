@@ -32,7 +32,9 @@ async function fake(t: ExecutionContext, admin: (fake: Fake) => Partial<ClusterA
     host.setMap(newer)
     return newer
   }
-  const run = (...args: string[]) => varve([...args, '--endpoints', coordinator.address])
+  // In a folder of its own: whoever ran `npm start` in this checkout has a cluster in its usual place.
+  const folder = tempFolder(t)
+  const run = (...args: string[]) => varve([...args, '--endpoints', coordinator.address], '', {}, folder)
   const made: Fake = { coordinator, calls: [], change, run }
   const none = () => {
     throw new VarveError('INTERNAL', 'not expected in this test')

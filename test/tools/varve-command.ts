@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const ENTRY = fileURLToPath(new URL('../../tools/varve.ts', import.meta.url))
+const TSX = import.meta.resolve('tsx')
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** How a run of the command ended. */
@@ -24,10 +25,11 @@ export function startVarve(
   args: readonly string[],
   input = '',
   env: Record<string, string> = {},
+  cwd = ROOT,
 ): RunningCommand {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('VARVE_'))
-  const child = spawn(process.execPath, ['--import=tsx', ENTRY, ...args], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [`--import=${TSX}`, ENTRY, ...args], {
+    cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -48,6 +50,7 @@ export function varve(
   args: readonly string[],
   input = '',
   env: Record<string, string> = {},
+  cwd = ROOT,
 ): Promise<CommandResult> {
-  return startVarve(args, input, env).ended
+  return startVarve(args, input, env, cwd).ended
 }
