@@ -129,7 +129,7 @@ export class ShardMapFollower {
         )
         return
       }
-      if (map.revision <= current.revision) return
+      if (!isNewer(map, current)) return
     }
     const shards = [...map.shards].sort((a, b) => a.ordinal - b.ordinal)
     this.#current = { ...map, shards }
@@ -198,4 +198,15 @@ export class ShardMapFollower {
         'or look with `varve status`',
     )
   }
+}
+
+/**
+ * Epochs never fall, so they decide; revisions only among maps of the same epochs: they begin with the coordinator's
+ * clock, which may have been ahead in an earlier life.
+ */
+function isNewer(map: ShardMap, current: ShardMap): boolean {
+  const before = new Map(current.shards.map(({ ordinal, epoch }) => [ordinal, epoch]))
+  const steps = map.shards.map(({ ordinal, epoch }) => epoch - (before.get(ordinal) ?? 0))
+  if (steps.some(step => step < 0)) return false
+  return steps.some(step => step > 0) || map.revision > current.revision
 }
