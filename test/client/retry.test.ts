@@ -151,7 +151,10 @@ test('a write that was sent and not answered in time ends as unknown, and later 
   cluster.nodes[0]!.intercept = () => true
   const error = (await t.throwsAsync(db.set('a', '1', { timeoutMs: 2_000 }))) as VarveError
   t.like(error, { code: 'DEADLINE_EXCEEDED', outcome: 'unknown', retryable: true })
-  t.regex(error.message, /a write to shard_0 was not answered within 2000 ms; it may or may not have happened/)
+  t.regex(
+    error.message,
+    /a write to shard_0 was not answered within 2000 ms; it may or may not have happened/,
+  )
   await t.throwsAsync(db.get('a', { timeoutMs: 2_000 }), {
     code: 'DEADLINE_EXCEEDED',
     message: /a read of shard_0/,
