@@ -140,12 +140,8 @@ export class Downstreams {
   /** Forwards a record that was just appended to every child that has all before it and room in its window. */
   forward(record: LogRecord, commitIndex: number): void {
     this.#appendedBytes += record.bytes.length
-    for (const child of this.#children.values()) {
-      if (child.nextIndex === record.firstIndex && child.hasRoom) this.#sendRecord(child, record, commitIndex)
-    }
-    for (const child of this.#observers.values()) {
-      if (child.nextIndex === record.firstIndex && child.hasRoom) this.#sendRecord(child, record, commitIndex)
-    }
+    this.#forwardTo(this.#children, record, commitIndex)
+    this.#forwardTo(this.#observers, record, commitIndex)
   }
 
   /** Tells the children of commits that no record has carried to them; all of them, where that may have been lost. */
@@ -174,6 +170,12 @@ export class Downstreams {
     for (const child of this.#all()) {
       child.tick()
       this.#pump(child, commitIndex)
+    }
+  }
+
+  #forwardTo(followers: ReadonlyMap<string, Progress>, record: LogRecord, commitIndex: number): void {
+    for (const each of followers.values()) {
+      if (each.nextIndex === record.firstIndex && each.hasRoom) this.#sendRecord(each, record, commitIndex)
     }
   }
 

@@ -372,3 +372,14 @@ test('an answer that cannot be read ends the session, and the calls go again', a
   t.like(await db.set('a', '1'), { index: 1 })
   t.is(cluster.nodes[0]!.sessions.length, 2)
 })
+
+test('a shard map of later epochs counts, however low its revision: a coordinator’s clock went back', async t => {
+  const { cluster, db } = await start(t, { nodes: 2 })
+  cluster.revision = 1_000_000
+  cluster.moveHead(0, cluster.addresses[1]!, true)
+  await until(() => db.shardMap().shards[0]!.head === cluster.addresses[1])
+  cluster.revision = 5
+  cluster.moveHead(0, cluster.addresses[0]!, true)
+  await until(() => db.shardMap().shards[0]!.head === cluster.addresses[0])
+  t.is(db.shardMap().revision, 6)
+})
