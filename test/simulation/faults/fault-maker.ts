@@ -89,7 +89,8 @@ export class FaultMaker {
       case 'isolate a node':
         return this.#isolate(this.#upNode()?.address)
       case 'isolate the head':
-        return this.#isolate(this.#head()?.address)
+        // Long enough for another head to be there, and to have written.
+        return this.#isolate(this.#head()?.address, 1_500)
       case 'isolate the coordinator':
         return this.#isolate(this.#cluster.coordinator.address)
       case 'cut one way':
@@ -187,16 +188,24 @@ export class FaultMaker {
     return `${process.address} for ${Math.round(ms)} ms`
   }
 
-  #isolate(address: string | undefined): string | undefined {
+  #isolate(address: string | undefined, leastMs = 20): string | undefined {
     if (address === undefined) return undefined
     const { random, how } = this.#howToCut()
-    // Its clients may still reach it: a head that is cut off from its peers alone is the more dangerous one.
-    const isForClients = random.chance(0.5)
-    const clients = new Set(this.#cluster.clients.map(({ address }) => address))
+    const clients = this.#cluster.clients.map(({ address }) => address)
+    // Clients may still reach it: a head that is cut off from its peers alone is the more dangerous one, and most of
+    // all with a client that hears of nothing else.
+    const company = random.pick([[], clients, [random.pick(clients)]])
     for (const other of this.#cluster.addresses) {
-      if (isForClients || !clients.has(other)) this.#cluster.cutBothWays(address, other, how)
+      if (!company.includes(other)) this.#cluster.cutBothWays(address, other, how)
     }
-    return `${address}${isForClients ? '' : ', not from clients'} (${this.#mendLater()})`
+    const isAlone = company.length === 1
+    for (const client of isAlone ? company : []) {
+      for (const other of this.#cluster.addresses) {
+        if (other !== address) this.#cluster.cutBothWays(client, other, how)
+      }
+    }
+    const kept = company.length === 0 ? '' : `, but for ${company.join(' ')}`
+    return `${address}${kept} (${this.#mendLater(leastMs)})`
   }
 
   #cutOneWay(): string | undefined {
@@ -221,8 +230,8 @@ export class FaultMaker {
     return { random: this.#random, how: this.#random.pick(['lose', 'hold']) }
   }
 
-  #mendLater(): string {
-    const ms = this.#while(8_000)
+  #mendLater(leastMs = 20): string {
+    const ms = this.#while(8_000, leastMs)
     this.#later(ms, () => {
       this.#cluster.trace.note('all links are mended')
       this.#cluster.network.mend()
