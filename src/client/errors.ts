@@ -23,6 +23,7 @@ export const errorCodes = [
   'UNKNOWN_SHARD',
   'UNIMPLEMENTED',
   'FAILED_PRECONDITION',
+  'OUT_OF_RANGE',
 ] as const
 
 /** A stable name of a kind of failure. Messages may change between versions, codes do not. */

@@ -29,6 +29,7 @@ const statusOf: Record<ErrorCode, status> = {
   UNKNOWN_SHARD: status.NOT_FOUND,
   UNIMPLEMENTED: status.UNIMPLEMENTED,
   FAILED_PRECONDITION: status.FAILED_PRECONDITION,
+  OUT_OF_RANGE: status.OUT_OF_RANGE,
 }
 
 const codeOf: ReadonlyMap<number, ErrorCode> = new Map([

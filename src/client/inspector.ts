@@ -81,7 +81,7 @@ export class Inspector {
       hops: 0,
       localOnly: true,
     }
-    const request = { context, ...scan, end: Buffer.alloc(0), keysOnly: false, reverse: false }
+    const request = { context, ...scan, end: Buffer.alloc(0), keysOnly: false, reverse: false, at: undefined }
     return this.#ask(address, (peer, done) => peer.kv.scan(request, done))
   }
 

@@ -157,6 +157,7 @@ class ShardCursor {
       limit: Math.min(PAGE_ITEMS_MAX, this.#scan.limit - this.#taken),
       keysOnly,
       reverse,
+      at: undefined,
     }
     return callUnary(address, timeoutMs, signal, done => kv.scan(request, done))
   }

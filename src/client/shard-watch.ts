@@ -72,7 +72,7 @@ export class ShardWatch {
       Consistency.UNSPECIFIED,
       this.#core.actor,
     )
-    const request = { context, shard: name, fromIndex: this.#fromIndex, prefix, tentative }
+    const request = { context, shard: name, fromIndex: this.#fromIndex, prefix, tentative, snapshot: false }
     const stream = this.#core.channels.peer(address).kv.watch(request)
     this.#stream = stream
     stream.on('data', (response: WatchResponse) => {

@@ -103,7 +103,7 @@ export class KvService {
         }
         const { found, value, appliedIndex, committed, ...entry } = await readHere(host, read, signal)
         const position = positionMessage(host.name, entry, committed)
-        return { found, value, position, appliedIndex, node: this.#host.address }
+        return { found, value, position, appliedIndex, node: this.#host.address, cut: undefined }
       },
       there: (kv, address, hops, timeoutMs, signal) =>
         passOn(address, timeoutMs, signal, (options, done) =>

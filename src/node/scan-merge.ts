@@ -33,5 +33,11 @@ export function mergePages(pages: readonly ScanResponse[], request: ScanRequest,
     sizeBytes += item.key.length + item.value.length
   }
   const held = pages.reduce((sum, page) => sum + page.items.length, 0)
-  return { items, more: pages.some(page => page.more) || items.length < held, appliedIndex: 0, node }
+  return {
+    items,
+    more: pages.some(page => page.more) || items.length < held,
+    appliedIndex: 0,
+    node,
+    cuts: [],
+  }
 }

@@ -119,7 +119,13 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       })
       if (page.items.length > 0 || page.next === undefined) {
         const items = page.items.map(item => this.#scanItem(item, strong ? 'committed' : 'newest'))
-        return { items, more: page.next !== undefined, appliedIndex: projection.appliedIndex, node: address }
+        return {
+          items,
+          more: page.next !== undefined,
+          appliedIndex: projection.appliedIndex,
+          node: address,
+          cuts: [],
+        }
       }
       if (request.reverse) end = page.next
       else start = page.next
@@ -133,12 +139,12 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     const { projection, driver } = this.#options
     const from = request.fromIndex === 0 ? projection.committedIndex + 1 : request.fromIndex
     // At once, so that a watcher knows where it stands before anything happens.
-    yield { entries: [], throughIndex: from - 1, epoch: driver.replica.epoch }
+    yield { entries: [], throughIndex: from - 1, epoch: driver.replica.epoch, snapshotIndex: 0 }
     const watched = projection.watch(from, { prefix: request.prefix, tentative: request.tentative, signal })
     try {
       for await (const { entries, throughIndex, committedIndex } of watched) {
         const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))
-        yield { entries: messages, throughIndex, epoch: driver.replica.epoch }
+        yield { entries: messages, throughIndex, epoch: driver.replica.epoch, snapshotIndex: 0 }
       }
     } catch (error) {
       throw this.#outOfRetention(error)
@@ -207,6 +213,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       logId: log.logId,
       lastHash: log.lastHash,
       baseIndex: log.baseIndex,
+      baseWrittenMs: 0,
     }
   }
 

@@ -364,7 +364,13 @@ export class FakeNode {
       })
     const limit = Math.min(request.limit || Infinity, this.cluster.pageItemsMax)
     const more = items.length > limit
-    done(null, { items: items.slice(0, limit), more, appliedIndex: shard.entries.length, node: this.address })
+    done(null, {
+      items: items.slice(0, limit),
+      more,
+      appliedIndex: shard.entries.length,
+      node: this.address,
+      cuts: [],
+    })
   }
 
   #set(request: SetRequest, done: sendUnaryData<WriteResponse>): void {
@@ -390,7 +396,8 @@ export class FakeNode {
         .filter(entry => entry.key.startsWith(prefix.toString('latin1')))
         .map(entry => wireEntry(shard, entry))
       next = Math.max(next, shard.entries.length + 1)
-      if (always || entries.length > 0) stream.write({ entries, throughIndex: next - 1, epoch: shard.epoch })
+      if (always || entries.length > 0)
+        stream.write({ entries, throughIndex: next - 1, epoch: shard.epoch, snapshotIndex: 0 })
     }
     const wake = () => setImmediate(send, false)
     shard.watchers.add(wake)

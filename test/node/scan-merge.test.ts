@@ -13,7 +13,7 @@ function pageOf(held: readonly Buffer[], request: ScanRequest, limit: number): S
     .filter(key => request.end.length === 0 || Buffer.compare(key, request.end) < 0)
     .sort((a, b) => sign * Buffer.compare(a, b))
   const items = inRange.slice(0, limit).map(key => ({ key, value: Buffer.alloc(0), position: undefined }))
-  return { items, more: items.length < inRange.length, appliedIndex: 0, node: '' }
+  return { items, more: items.length < inRange.length, appliedIndex: 0, node: '', cuts: [] }
 }
 
 test('pages merged one after the other give each key once and in order, however the shards cut theirs', t => {

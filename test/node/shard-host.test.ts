@@ -274,6 +274,7 @@ test('a watcher hears at once where it stands, and then every committed entry on
     fromIndex: 0,
     prefix: Buffer.from('x'),
     tentative: false,
+    snapshot: false,
   }
   const watch = shard.head.host.watch(request, ending.signal)[Symbol.asyncIterator]()
   const first = (await watch.next()).value!

@@ -137,7 +137,7 @@ test('a watcher that does not read stops the replica from reading on for it', as
         record: 1,
         refused: false,
       }
-      yield { entries: [{ ...entry, ...rest }], throughIndex: yielded, epoch: 1 }
+      yield { entries: [{ ...entry, ...rest }], throughIndex: yielded, epoch: 1, snapshotIndex: 0 }
     }
   }
   const stream = clientsOf(t, node!).kv.watch(watchRequest({}))

@@ -109,6 +109,7 @@ export class FakeShard implements ShardHost {
       more: items.length < inRange.length,
       appliedIndex: this.data.lastIndex,
       node: this.address,
+      cuts: [],
     }
   }
 
@@ -117,7 +118,7 @@ export class FakeShard implements ShardHost {
       if (index > this.data.lastIndex) await new Promise(resolve => setTimeout(resolve, 2))
       if (signal.aborted) return
       if (index > this.data.lastIndex) index -= 1
-      else yield { entries: [], throughIndex: index, epoch: 1 }
+      else yield { entries: [], throughIndex: index, epoch: 1, snapshotIndex: 0 }
     }
   }
 

@@ -48,7 +48,9 @@ export const set = (client: KvClient, key: string, value: string, more: object =
   )
 
 export const get = (client: KvClient, key: string, fields: Partial<RequestContext> = {}) =>
-  ask<GetResponse>(done => client.get({ context: context(fields), key: Buffer.from(key) }, done))
+  ask<GetResponse>(done =>
+    client.get({ context: context(fields), key: Buffer.from(key), at: undefined }, done),
+  )
 
 export const del = (client: KvClient, key: string) =>
   ask<WriteResponse>(done =>
@@ -69,6 +71,7 @@ export const scan = (client: KvClient, more: object = {}) =>
         limit: 0,
         keysOnly: false,
         reverse: false,
+        at: undefined,
         ...more,
       },
       done,

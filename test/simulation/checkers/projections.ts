@@ -68,6 +68,7 @@ async function scanned(node: NodeProcess, ordinal: number, shard: string): Promi
     limit: 0,
     reverse: false,
     keysOnly: false,
+    at: undefined,
   }
   const { items } = await node.node!.shard(ordinal)!.scan(request, new AbortController().signal)
   return items.map(({ key, value, position }) => [key.toString(), value.toString(), position?.index ?? 0])
