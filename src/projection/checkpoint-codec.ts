@@ -48,6 +48,30 @@ export function* encodeCheckpoint(identity: CheckpointIdentity, state: Committed
   yield frame.finish(Kind.END)
 }
 
+/** Takes a key with its newest committed entry. The bytes hold until it returns. */
+export type TakeKey = (
+  bytes: Buffer,
+  start: number,
+  length: number,
+  position: number,
+  isDelete: boolean,
+) => void
+
+/**
+ * Hands out the keys of a checkpoint one by one and keeps nothing. Throws as `decodeCheckpoint`, and what `take` throws;
+ * what was taken by then is worth nothing.
+ */
+export async function decodeCheckpointKeys(
+  chunks: AsyncIterable<Buffer>,
+  take: TakeKey,
+): Promise<CheckpointIdentity> {
+  const decoder = new Decoder(undefined, take)
+  const reader = new FrameReader((kind, payload) => decoder.frame(kind, payload), damaged)
+  for await (const chunk of chunks) reader.add(chunk)
+  reader.end()
+  return decoder.identity()
+}
+
 /**
  * Reads a checkpoint back. `chunks` may cut it anywhere.
  * @throws ProjectionError CHECKPOINT_DAMAGED when a bit differs, something is missing or the version is not known
@@ -56,11 +80,18 @@ export async function decodeCheckpoint(
   chunks: AsyncIterable<Buffer>,
   requestLimits: Partial<RequestTableLimits> = {},
 ): Promise<RestoredState> {
-  const decoder = new Decoder(requestLimits)
+  const keys = new KeyIndex()
+  const clients: RestoredClient[] = []
+  const decoder = new Decoder(clients, (bytes, start, length, position, isDelete) =>
+    keys.restore(bytes, start, length, position, isDelete),
+  )
   const reader = new FrameReader((kind, payload) => decoder.frame(kind, payload), damaged)
   for await (const chunk of chunks) reader.add(chunk)
   reader.end()
-  return decoder.finish()
+  const identity = decoder.identity()
+  const requests = new RequestTable(requestLimits)
+  requests.restore({ floor: decoder.floor, commitIndex: identity.index, clients })
+  return { ...identity, keys, requests }
 }
 
 function headerFrame(frame: FrameWriter, identity: CheckpointIdentity, floor: number): Buffer {
@@ -90,23 +121,23 @@ function* keyFrames(frame: FrameWriter, { keys: captured }: CommittedState): Gen
 }
 
 class Decoder {
-  readonly #keys = new KeyIndex()
-  readonly #requestLimits: Partial<RequestTableLimits>
+  readonly #clients: RestoredClient[] | undefined
+  readonly #take: TakeKey
   #identity: CheckpointIdentity | undefined
-  #floor = 0
-  readonly #clients: RestoredClient[] = []
+  #keyCount = 0
+  #clientCount = 0
   #ended = false
+  floor = 0
 
-  constructor(requestLimits: Partial<RequestTableLimits>) {
-    this.#requestLimits = requestLimits
+  /** `clients`: where those of the request table go; undefined where nobody wants them. */
+  constructor(clients: RestoredClient[] | undefined, take: TakeKey) {
+    this.#clients = clients
+    this.#take = take
   }
 
-  finish(): RestoredState {
+  identity(): CheckpointIdentity {
     if (this.#identity === undefined || !this.#ended) throw damaged('its end is missing')
-    const requests = new RequestTable(this.#requestLimits)
-    const commitIndex = this.#identity.index
-    requests.restore({ floor: this.#floor, commitIndex, clients: this.#clients })
-    return { ...this.#identity, keys: this.#keys, requests }
+    return this.#identity
   }
 
   frame(kind: number, payload: Buffer): void {
@@ -115,7 +146,7 @@ class Decoder {
     }
     if (kind === Kind.HEADER) this.#header(payload)
     else if (kind === Kind.KEYS) this.#keyRows(payload)
-    else if (kind === Kind.CLIENTS) this.#clients.push(...readClients(payload))
+    else if (kind === Kind.CLIENTS) this.#clientRows(payload)
     else if (kind === Kind.END) this.#end(payload)
     else throw damaged(`it has a frame of kind ${kind}`)
   }
@@ -130,7 +161,7 @@ class Decoder {
     }
     const hash = Buffer.from(payload.subarray(16, 48))
     this.#identity = { shard: payload.readUInt16LE(6), index: payload.readDoubleLE(8), hash }
-    this.#floor = payload.readDoubleLE(48)
+    this.floor = payload.readDoubleLE(48)
   }
 
   #keyRows(payload: Buffer): void {
@@ -138,14 +169,22 @@ class Decoder {
       const length = payload.readUInt16LE(at)
       const position = payload.readDoubleLE(at + 2)
       at += KEY_ROW_SIZE_BYTES
-      this.#keys.restore(payload, at, length, Math.abs(position), position < 0)
+      this.#take(payload, at, length, Math.abs(position), position < 0)
+      this.#keyCount++
       at += length
+    }
+  }
+
+  #clientRows(payload: Buffer): void {
+    for (const client of readClients(payload)) {
+      this.#clientCount++
+      this.#clients?.push(client)
     }
   }
 
   #end(payload: Buffer): void {
     const isWhole =
-      payload.readDoubleLE(0) === this.#keys.keyCount && payload.readDoubleLE(8) === this.#clients.length
+      payload.readDoubleLE(0) === this.#keyCount && payload.readDoubleLE(8) === this.#clientCount
     if (!isWhole) throw damaged('it does not hold as many keys and clients as it says')
     this.#ended = true
   }

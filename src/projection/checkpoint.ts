@@ -8,13 +8,30 @@ import { reasonOf } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
 import { openBase, removeOtherBases, restoreBase } from './base.js'
-import { decodeCheckpoint, encodeCheckpoint, type RestoredState } from './checkpoint-codec.js'
+import {
+  decodeCheckpoint,
+  decodeCheckpointKeys,
+  encodeCheckpoint,
+  type RestoredState,
+  type TakeKey,
+} from './checkpoint-codec.js'
 import { ProjectionError } from './errors.js'
 import type { RequestTableLimits } from './request-table.js'
 import { ShardProjection, type ShardProjectionOptions } from './shard-projection.js'
 
-/** So many are kept: should the newest be damaged, there is the one before. */
-const CHECKPOINTS_KEPT = 2
+/** So many are kept whatever lies between them: should the newest be damaged, there is the one before. */
+const NEWEST_KEPT = 2
+/** Of the older ones those are kept that are so many entries apart, or twice as many as there are keys. */
+const ENTRIES_APART_MIN = 500_000
+
+/**
+ * How many entries the log grows by from one checkpoint to the next. A read of any moment replays at most twice as many
+ * (`past-views.ts`), and as a key's row in a checkpoint is smaller than its entries in the log, all checkpoints
+ * together are smaller than half the log: mostly about a tenth.
+ */
+export function entriesBetweenCheckpoints(keyCount: number): number {
+  return Math.max(ENTRIES_APART_MIN, 2 * keyCount)
+}
 
 export interface CheckpointContext {
   readonly log: Log
@@ -29,14 +46,15 @@ interface CheckpointName {
 }
 
 /**
- * Writes a checkpoint of the projection's committed state and removes old ones; resolves to its index when it is
- * durable. Undefined, and nothing done, when there is nothing new, or when the commit index is not the end of a record
+ * Writes a checkpoint of the projection's committed state and removes old ones but for those that are so many entries
+ * apart; resolves to its index when it is durable. Undefined, and nothing done, when there is nothing new, or when the commit index is not the end of a record
  * that is durable here: try again later. Not twice at a time for one shard.
  * @throws LogError when the store failed
  */
 export async function saveCheckpoint(
   projection: ShardProjection,
   { log, blobs, logger }: CheckpointContext,
+  entriesApart: number = entriesBetweenCheckpoints(projection.keyCount),
 ): Promise<number | undefined> {
   const index = projection.committedIndex
   const hash = index > 0 && index <= log.durableIndex ? log.hashAt(index) : undefined
@@ -48,12 +66,53 @@ export async function saveCheckpoint(
   if ((await blobs.names(name)).length > 0) return undefined
   await blobs.write(name, encodeCheckpoint(identity, state))
   logger.debug({ shard: log.shard, index, keys: state.keys.keyCount }, 'checkpoint written')
-  const usable = (await checkpointNames(log.shard, blobs)).filter(each => isInLog(log, each))
-  const kept = usable.slice(0, CHECKPOINTS_KEPT).map(each => each.name)
-  for (const old of await checkpointNames(log.shard, blobs)) {
-    if (!kept.includes(old.name)) await blobs.remove(old.name)
-  }
+  const all = await checkpointNames(log.shard, blobs)
+  const kept = worthKeeping(all, log, entriesApart)
+  for (const old of all) if (!kept.has(old)) await blobs.remove(old.name)
   return index
+}
+
+/** The newest ones, and of the older ones as many as reads of the past need. `names`: newest first. */
+function worthKeeping(
+  names: readonly CheckpointName[],
+  log: Log,
+  entriesApart: number,
+): ReadonlySet<CheckpointName> {
+  const usable = names.filter(each => isInLog(log, each))
+  const kept = new Set(usable.slice(0, NEWEST_KEPT))
+  let last = log.baseIndex
+  for (const each of usable.toReversed()) {
+    if (each.index - last >= entriesApart) kept.add(each)
+    if (kept.has(each)) last = each.index
+  }
+  return kept
+}
+
+/**
+ * Hands the keys of the newest usable checkpoint from index `from` to `through` to what `begin` returns, which is called
+ * anew for each one that is tried. Resolves to its index; undefined where there is none.
+ * @throws LogError when the store failed
+ */
+export async function readCheckpointKeys(
+  { log, blobs, logger }: CheckpointContext,
+  begin: () => TakeKey,
+  from: number,
+  through: number,
+): Promise<number | undefined> {
+  for (const { index, hash, name } of await checkpointNames(log.shard, blobs)) {
+    if (index < from || index > through || log.hashAt(index)?.equals(hash) !== true) continue
+    try {
+      const chunks = blobs.read(name)
+      if (chunks === undefined) continue
+      const found = await decodeCheckpointKeys(chunks, begin())
+      if (found.shard === log.shard && found.index === index && found.hash.equals(hash)) return index
+      throw new ProjectionError('CHECKPOINT_DAMAGED', 'a checkpoint is damaged: it is not what its name says')
+    } catch (error) {
+      const fields = { shard: log.shard, index, reason: reasonOf(error) }
+      logger.warn(fields, 'a checkpoint of the past cannot be used: replaying more of the log')
+    }
+  }
+  return undefined
 }
 
 /**

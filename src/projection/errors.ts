@@ -8,6 +8,8 @@ export type ProjectionErrorCode =
   | 'CHECKPOINT_DAMAGED'
   /** A watch from, or now at, an index that retention dropped. `index` is the base's: go on above it. */
   | 'OUT_OF_RETENTION'
+  /** Too much is asked for at once, or the log was cut meanwhile: the same may be answered later. */
+  | 'BUSY'
 
 /**
  * Failures of `src/projection` itself; those of the log it reads, and of its base, pass through as `LogError`. After

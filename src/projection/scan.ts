@@ -1,18 +1,13 @@
 import type { Position } from '../log/entry.js'
 import type { EntryView } from './entry-reader.js'
 import type { KeyIndex } from './key-index.js'
+import type { KeyRows } from './key-rows.js'
 import { type KeyBlocks, placeOf } from './ordered-keys.js'
 
 /** Which state a read sees: with tentative entries, or only what is committed (R3). */
 export type StateView = 'newest' | 'committed'
 
-export interface ScanOptions {
-  /** First key wanted; empty: from the very first. */
-  readonly start: Buffer
-  /** Keys from here on are not wanted; undefined: no bound. */
-  readonly end?: Buffer | undefined
-  /** From the last key to the first. */
-  readonly reverse?: boolean
+export interface ScanOptions extends KeyRange {
   readonly view: StateView
   /** At most so many items. */
   readonly limit: number
@@ -62,7 +57,7 @@ export function scanKeys(
   let sizeBytes = 0
   let examined = 0
   let last = -1
-  for (const id of reverse ? descending(index, blocks, options) : ascending(index, blocks, options)) {
+  for (const id of idsInRange(index.keys, blocks, options)) {
     if (
       items.length >= limit ||
       sizeBytes >= sizeBytesMax ||
@@ -98,27 +93,39 @@ function itemOf(
   return { key, position, entry: { value, epoch, lamport, wallMs } }
 }
 
-function* ascending(index: KeyIndex, blocks: KeyBlocks, options: ScanOptions): Generator<number> {
-  const { start, end } = options
-  const from = placeOf(blocks, index.keys, start)
+/** Keys in byte order, or from the last to the first. */
+export interface KeyRange {
+  /** First key wanted; empty: from the very first. */
+  readonly start: Buffer
+  /** Keys from here on are not wanted; undefined: no bound. */
+  readonly end?: Buffer | undefined
+  readonly reverse?: boolean
+}
+
+/** Ids of the keys in a range, in the order asked for. `blocks` must hold all keys. */
+export function idsInRange(keys: KeyRows, blocks: KeyBlocks, range: KeyRange): Generator<number> {
+  return range.reverse === true ? descending(keys, blocks, range) : ascending(keys, blocks, range)
+}
+
+function* ascending(keys: KeyRows, blocks: KeyBlocks, { start, end }: KeyRange): Generator<number> {
+  const from = placeOf(blocks, keys, start)
   for (let number = from.block; number < blocks.length; number++) {
     const block = blocks[number]!
     for (let at = number === from.block ? from.at : 0; at < block.length; at++) {
       const id = block[at]!
-      if (end !== undefined && index.keys.compareBytes(id, end, 0, end.length) >= 0) return
+      if (end !== undefined && keys.compareBytes(id, end, 0, end.length) >= 0) return
       yield id
     }
   }
 }
 
-function* descending(index: KeyIndex, blocks: KeyBlocks, options: ScanOptions): Generator<number> {
-  const { start, end } = options
-  const from = end === undefined ? { block: blocks.length, at: 0 } : placeOf(blocks, index.keys, end)
+function* descending(keys: KeyRows, blocks: KeyBlocks, { start, end }: KeyRange): Generator<number> {
+  const from = end === undefined ? { block: blocks.length, at: 0 } : placeOf(blocks, keys, end)
   for (let number = Math.min(from.block, blocks.length - 1); number >= 0; number--) {
     const block = blocks[number]!
     for (let at = (number === from.block ? from.at : block.length) - 1; at >= 0; at--) {
       const id = block[at]!
-      if (index.keys.compareBytes(id, start, 0, start.length) < 0) return
+      if (keys.compareBytes(id, start, 0, start.length) < 0) return
       yield id
     }
   }

@@ -12,7 +12,7 @@ import { type Digest, digestOf } from './digest.js'
 import { EntryReader, type EntryView } from './entry-reader.js'
 import { ProjectionError } from './errors.js'
 import { type CommittedKeys, KeyIndex } from './key-index.js'
-import { OrderedKeys } from './ordered-keys.js'
+import { type KeyBlocks, OrderedKeys } from './ordered-keys.js'
 import { RequestTable, type RequestTableLimits } from './request-table.js'
 import { type ScanOptions, type ScanPage, type StateView, scanKeys } from './scan.js'
 import { type WatchBatch, Watches, type WatchOptions } from './watch.js'
@@ -73,6 +73,11 @@ export class ShardProjection {
     this.#reader = new EntryReader(options.log, options.valueCacheSizeBytes ?? VALUE_CACHE_SIZE_BYTES)
     this.#reader.useBase(base)
     this.#watches = new Watches(this)
+  }
+
+  /** All keys that were ever seen; another object after `install`. Nobody else may write to it. */
+  get keys(): KeyIndex {
+    return this.#keys
   }
 
   /** Entries up to here are in the newest state. */
@@ -280,6 +285,11 @@ export class ShardProjection {
   /** One page of live keys in byte order, with their values. Throws as `read`. */
   scan(options: ScanOptions): ScanPage {
     return scanKeys(this.#keys, this.#ordered.blocks(), this.#read, options)
+  }
+
+  /** The ids of `keys` in byte order, as of now: a list that never changes. Await `orderKeys` before, as for `scan`. */
+  orderedKeys(): KeyBlocks {
+    return this.#ordered.blocks()
   }
 
   /** Brings the keys in order for `scan` in slices of a few ms. 1,000,000 new keys take some 0.4 s in all. */

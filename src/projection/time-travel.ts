@@ -4,22 +4,19 @@
  * many keys are wanted at once, or one was written very often, a *past view* is built from the last checkpoint before.
  * Indexes are cuts that `indexAtMoment` found: never inside an atomic batch.
  */
-import { type Entry, indexOf, Operation } from '../log/entry.js'
+import { type Entry, indexOf, Operation, type Position } from '../log/entry.js'
 import { outOfRetention } from '../log/log-base.js'
 import type { CheckpointContext } from './checkpoint.js'
+import { changedKeys, type DiffRange } from './past-diff.js'
+import { type PastViewLimits, PastViews } from './past-views.js'
+import { idsInRange, type KeyRange } from './scan.js'
 import type { ShardProjection } from './shard-projection.js'
 
-/** Keys in byte order, from `start` on, before `end`. */
-export interface KeyRange {
-  /** Empty: from the very first. */
-  readonly start: Buffer
-  /** Undefined: no bound. */
-  readonly end?: Buffer | undefined
-}
+/** What an entry of a page costs beside key and value. */
+const ITEM_SIZE_BYTES = 48
 
 export interface PastScanOptions extends KeyRange {
   readonly index: number
-  readonly reverse?: boolean
   /** At most so many entries. */
   readonly limit: number
   /** Ends the page when its keys and values hold so many bytes; the first entry may exceed it. */
@@ -33,11 +30,6 @@ export interface PastPage {
   readonly next: Buffer | undefined
 }
 
-export interface DiffOptions extends KeyRange {
-  readonly fromIndex: number
-  readonly toIndex: number
-}
-
 /** A key that held something else at the two indexes: the values differ, or one is not there. */
 export interface Difference {
   readonly key: Buffer
@@ -47,22 +39,55 @@ export interface Difference {
   readonly after: Entry | undefined
 }
 
+/** What decides how an answer is found; nothing that can be observed depends on it but time and memory. */
+export interface TimeTravelLimits extends PastViewLimits {
+  /** A walk back along a key's entries that is this long is given up for a past view. Default 512. */
+  readonly stepsMax: number
+  /** So many entries are read through for a diff; beyond that two past views are compared. Default 1,000,000. */
+  readonly readThroughMax: number
+}
+
+const STEPS_MAX = 512
+const READ_THROUGH_MAX = 1_000_000
+/** Keys looked at between two pauses, and entries read: a few ms. */
+const KEYS_BETWEEN_PAUSES = 16_384
+const READS_BETWEEN_PAUSES = 128
+/** A batch of differences ends at so many, or at so many bytes of keys and values. */
+const BATCH_DIFFERENCES_MAX = 512
+const BATCH_SIZE_BYTES_MAX = 262_144
+
 /** The past of one projection's shard. Indexes are at most `appliedIndex`. */
 export class TimeTravel {
   readonly #projection: ShardProjection
+  readonly #views: PastViews
+  readonly #stepsMax: number
+  readonly #readThroughMax: number
 
-  constructor(projection: ShardProjection, _context: CheckpointContext) {
+  constructor(
+    projection: ShardProjection,
+    context: CheckpointContext,
+    limits: Partial<TimeTravelLimits> = {},
+  ) {
     this.#projection = projection
+    this.#views = new PastViews(projection, context, limits)
+    this.#stepsMax = limits.stepsMax ?? STEPS_MAX
+    this.#readThroughMax = limits.readThroughMax ?? READ_THROUGH_MAX
   }
 
   /**
    * The key's newest entry at or below `index`, a DELETE too; undefined where it had none.
-   * @throws LogError LOG_OUT_OF_RETENTION (index: the base's) below the base, LOG_DAMAGED, LOG_IO
+   * @throws LogError LOG_OUT_OF_RETENTION (index: the base's) below the base, LOG_DAMAGED, LOG_IO; ProjectionError BUSY
    */
   async get(key: Buffer, index: number): Promise<Entry | undefined> {
     this.#refuseDropped(index)
-    for (const entry of this.history(key, index)) return entry
-    return undefined
+    const projection = this.#projection
+    let position = projection.locate(key, 0, key.length, 'newest')
+    for (let steps = 0; indexOf(position) > index; steps++) {
+      // Written very often since: the view knows where to begin.
+      if (steps >= this.#stepsMax) return await this.#getInView(key, index)
+      position = projection.entry(position)?.previous ?? 0
+    }
+    return this.#entryAt(position, index)
   }
 
   /**
@@ -81,13 +106,87 @@ export class TimeTravel {
   }
 
   /** One page of the live keys at an index, in byte order. Rejects as `get`. */
-  async scan(_options: PastScanOptions): Promise<PastPage> {
-    throw new Error('TODO')
+  async scan(options: PastScanOptions): Promise<PastPage> {
+    const projection = this.#projection
+    const { index, limit, sizeBytesMax } = options
+    const view = await this.#views.at(index)
+    await projection.orderKeys()
+    // Nothing is awaited between these: they are of one moment.
+    const { keys } = projection.keys
+    const entries: Entry[] = []
+    let sizeBytes = 0
+    let examined = 0
+    let last = -1
+    for (const id of idsInRange(keys, projection.orderedKeys(), options)) {
+      if (entries.length >= limit || sizeBytes >= sizeBytesMax) {
+        return { entries, next: keys.copy(options.reverse === true ? last : id) }
+      }
+      last = id
+      if (++examined % KEYS_BETWEEN_PAUSES === 0) await projection.pause()
+      const position = view.at(id)
+      if (position <= 0) continue
+      const entry = this.#entryAt(position, index)
+      if (entry === undefined || entry.operation === Operation.DELETE) continue
+      entries.push(entry)
+      sizeBytes += ITEM_SIZE_BYTES + entry.key.length + entry.value.length
+      if (entries.length % READS_BETWEEN_PAUSES === 0) await projection.pause()
+    }
+    return { entries, next: undefined }
   }
 
   /** The keys that held something else at the two indexes, in byte order, in batches. Throws as `get`. */
-  async *diff(_options: DiffOptions): AsyncGenerator<readonly Difference[], void, void> {
-    throw new Error('TODO')
+  async *diff(range: DiffRange): AsyncGenerator<readonly Difference[], void, void> {
+    const { fromIndex, toIndex } = range
+    if (fromIndex > toIndex)
+      throw new RangeError(`a diff from index ${fromIndex} to ${toIndex}, which is before`)
+    this.#refuseDropped(fromIndex)
+    const { keys } = this.#projection.keys
+    let batch: Difference[] = []
+    let sizeBytes = 0
+    let reads = 0
+    const changed = changedKeys(this.#projection, this.#views, range, this.#readThroughMax)
+    for await (const { id, before, after } of changed) {
+      if (++reads % READS_BETWEEN_PAUSES === 0) await this.#projection.pause()
+      const difference = this.#difference(keys.copy(id), range, before, after)
+      if (difference === undefined) continue
+      batch.push(difference)
+      sizeBytes += difference.key.length + (difference.before?.value.length ?? 0)
+      sizeBytes += difference.after?.value.length ?? 0
+      if (batch.length < BATCH_DIFFERENCES_MAX && sizeBytes < BATCH_SIZE_BYTES_MAX) continue
+      yield batch
+      batch = []
+      sizeBytes = 0
+    }
+    if (batch.length > 0) yield batch
+  }
+
+  #difference(
+    key: Buffer,
+    { fromIndex, toIndex }: DiffRange,
+    beforeAt: Position,
+    afterAt: Position,
+  ): Difference | undefined {
+    const before = this.#entryAt(beforeAt, fromIndex)
+    const after = this.#entryAt(afterAt, toIndex)
+    const held = before?.operation === Operation.SET ? before : undefined
+    const holds = after?.operation === Operation.SET ? after : undefined
+    if (held === undefined && holds === undefined) return undefined
+    if (held !== undefined && holds?.value.equals(held.value) === true) return undefined
+    return { key, before: held, after }
+  }
+
+  async #getInView(key: Buffer, index: number): Promise<Entry | undefined> {
+    const view = await this.#views.at(index)
+    const id = this.#projection.keys.find(key, 0, key.length)
+    return this.#entryAt(id === -1 ? 0 : Math.abs(view.at(id)), index)
+  }
+
+  /** An entry that a state at `index` names. A DELETE may be gone that a base stands for: then there is no entry. */
+  #entryAt(position: Position, index: number): Entry | undefined {
+    const entry = position === 0 ? undefined : this.#projection.entry(position)
+    // Unless retention has just overtaken the read.
+    if (entry === undefined) this.#refuseDropped(index)
+    return entry
   }
 
   #refuseDropped(index: number): void {

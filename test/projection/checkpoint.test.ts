@@ -178,6 +178,24 @@ test('the newest two checkpoints are kept', async t => {
   t.deepEqual(indexes, [90, 120])
 })
 
+test('older checkpoints are kept that are far enough apart for reads of the past', async t => {
+  const head = await filledHead(200)
+  const context = contextOf(head)
+  const apart = 100
+  for (let index = 20; index <= 400; index += 20) {
+    head.commit(index)
+    t.is(await saveCheckpoint(head.projection, context, apart), index)
+  }
+  const indexes = [...context.blobs.blobs.keys()]
+    .map(name => Number(name.split('/')[2]))
+    .sort((a, b) => a - b)
+  t.deepEqual(indexes.slice(-2), [380, 400])
+  // Between two neighbours lies less than twice the distance, between all but the newest at least that.
+  const gaps = indexes.map((index, at) => index - (indexes[at - 1] ?? 0))
+  t.true(gaps.every(gap => gap < 2 * apart))
+  t.true(gaps.slice(0, -2).every(gap => gap >= apart))
+})
+
 test('nothing is written when there is nothing new, or no durable record ends at the commit index', async t => {
   const head = await filledHead(100)
   const context = contextOf(head)

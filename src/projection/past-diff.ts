@@ -1,0 +1,133 @@
+/**
+ * Which keys differ between two indexes. Two that are close are compared by what lies between them: each entry names the
+ * one before it of its key. Two that are far apart are compared as past views, key by key.
+ */
+import { Operation, type Position, positionOf } from '../log/entry.js'
+import type { Log } from '../log/log.js'
+import type { LogRecord } from '../log/record-codec.js'
+import { ProjectionError } from './errors.js'
+import type { KeyIndex } from './key-index.js'
+import { PositionChunks } from './past-positions.js'
+import type { PastViews } from './past-views.js'
+import { idsInRange, type KeyRange } from './scan.js'
+import type { ShardProjection } from './shard-projection.js'
+
+/** Keys compared, and records read, between two pauses: a few ms. */
+const KEYS_BETWEEN_PAUSES = 16_384
+const RECORDS_BETWEEN_PAUSES = 16
+
+/** A key with another newest entry at each of the two indexes: positions, 0 where it had none. */
+export interface ChangedKey {
+  readonly id: number
+  readonly before: Position
+  readonly after: Position
+}
+
+export interface DiffRange extends KeyRange {
+  readonly fromIndex: number
+  /** Not below `fromIndex`. */
+  readonly toIndex: number
+}
+
+/**
+ * The keys of `projection.keys`, in byte order, that were written between the two indexes. So many entries are read
+ * through to find out at most; beyond that two views are compared. Throws as `PastViews.at`.
+ */
+export function changedKeys(
+  projection: ShardProjection,
+  views: PastViews,
+  range: DiffRange,
+  readThroughMax: number,
+): AsyncGenerator<ChangedKey, void, void> {
+  const isNear = range.toIndex - range.fromIndex <= readThroughMax
+  return isNear ? changedBetween(projection, range) : differentIn(projection, views, range)
+}
+
+async function* changedBetween(
+  projection: ShardProjection,
+  range: DiffRange,
+): AsyncGenerator<ChangedKey, void, void> {
+  const { log, keys, pause } = projection
+  const changes = new Changes(keys, range)
+  let records = 0
+  if (range.fromIndex < range.toIndex) {
+    for await (const record of log.records(range.fromIndex + 1, range.toIndex)) {
+      changes.add(record)
+      if (++records % RECORDS_BETWEEN_PAUSES === 0) await pause()
+    }
+  }
+  checkReadTo(log, changes.lastIndex, range)
+  yield* changes.inOrder()
+}
+
+async function* differentIn(
+  projection: ShardProjection,
+  views: PastViews,
+  range: DiffRange,
+): AsyncGenerator<ChangedKey, void, void> {
+  const from = await views.at(range.fromIndex)
+  const to = await views.at(range.toIndex)
+  await projection.orderKeys()
+  // Nothing is awaited between these: they are of one moment.
+  const { keys, pause } = projection
+  const blocks = projection.orderedKeys()
+  let examined = 0
+  for (const id of idsInRange(keys.keys, blocks, range)) {
+    if (++examined % KEYS_BETWEEN_PAUSES === 0) await pause()
+    const before = from.at(id)
+    const after = to.at(id)
+    if (before !== after) yield { id, before: Math.abs(before), after: Math.abs(after) }
+  }
+}
+
+/** What was written between two indexes: of each key, the entry before the first and the last one. */
+class Changes {
+  lastIndex = 0
+  readonly #keys: KeyIndex
+  readonly #range: DiffRange
+  readonly #before = new PositionChunks()
+  readonly #after = new PositionChunks()
+  readonly #ids: number[] = []
+
+  constructor(keys: KeyIndex, range: DiffRange) {
+    this.#keys = keys
+    this.#range = range
+  }
+
+  add(record: LogRecord): void {
+    const { fromIndex, toIndex } = this.#range
+    const { firstIndex } = record
+    const end = Math.min(record.count, toIndex - firstIndex + 1)
+    for (let slot = Math.max(0, fromIndex + 1 - firstIndex); slot < end; slot++) {
+      const operation = record.operation(slot)
+      if (operation !== Operation.SET && operation !== Operation.DELETE) continue
+      if (!this.#isWanted(record.key(slot))) continue
+      const id = this.#keys.find(record.bytes, record.keyStart(slot), record.keyLength(slot))
+      if (this.#after.at(id) === 0) {
+        this.#before.set(id, record.previous(slot))
+        this.#ids.push(id)
+      }
+      this.#after.set(id, positionOf(firstIndex + slot, slot))
+    }
+    this.lastIndex = record.lastIndex
+  }
+
+  *inOrder(): Generator<ChangedKey, void, void> {
+    const { keys } = this.#keys
+    for (const id of Int32Array.from(this.#ids).sort((left, right) => keys.compare(left, right))) {
+      yield { id, before: this.#before.at(id), after: this.#after.at(id) }
+    }
+  }
+
+  #isWanted(key: Buffer): boolean {
+    const { start, end } = this.#range
+    if (start.length > 0 && key.compare(start) < 0) return false
+    return end === undefined || key.compare(end) < 0
+  }
+}
+
+function checkReadTo(log: Log, lastIndex: number, { fromIndex, toIndex }: DiffRange): void {
+  if (fromIndex === toIndex || lastIndex >= toIndex) return
+  const text = `shard ${log.shard}: the log was cut at ${lastIndex} while index ${toIndex} was read: try again`
+  throw new ProjectionError('BUSY', text, toIndex)
+}
