@@ -6,7 +6,7 @@ import { ZERO_HASH } from './record-layout.js'
 /** The base that a log's state names, with what its epoch table says of it. */
 export function baseOf({ logId, spans, base }: LogState): LogBase | undefined {
   if (base === undefined) return undefined
-  const { index, hash, lamport, wallMs, startHashes } = base
+  const { index, hash, lamport, wallMs, startHashes, writtenMs } = base
   const epochs = startHashes.map((startHash, i) => {
     const { epoch, startIndex, endIndex, endHash } = spans[i]!
     const endsBefore = endIndex !== 0 && endIndex < index
@@ -18,12 +18,12 @@ export function baseOf({ logId, spans, base }: LogState): LogBase | undefined {
       startHash,
     }
   })
-  return { logId, index, hash, stamp: { lamport, wallMs }, epochs }
+  return { logId, index, hash, stamp: { lamport, wallMs }, epochs, writtenMs }
 }
 
 /** What is written down of a base beside the epoch table. */
-export function baseStateOf({ index, hash, stamp, epochs }: LogBase): BaseState {
-  return { index, hash, ...stamp, startHashes: epochs.map(each => each.startHash) }
+export function baseStateOf({ index, hash, stamp, epochs, writtenMs }: LogBase): BaseState {
+  return { index, hash, ...stamp, startHashes: epochs.map(each => each.startHash), writtenMs }
 }
 
 /** The epoch table of a log that ends at its base. */

@@ -1,3 +1,5 @@
+import type { Horizon } from './horizon.js'
+
 /** Stable codes of what can go wrong with a log. Messages may change, codes do not. */
 export type LogErrorCode =
   /** Bytes on disk are not what was written: a failed CRC, a broken hash chain, a missing record. Never served. */
@@ -21,6 +23,7 @@ export interface LogErrorDetails {
   readonly shard?: number | undefined
   readonly index?: number | undefined
   readonly cause?: unknown
+  readonly horizon?: Horizon | undefined
 }
 
 /** Every failure of `src/log`. The message is one line: what was given, what was expected, what to do. */
@@ -30,6 +33,8 @@ export class LogError extends Error {
   readonly shard: number | undefined
   /** Index concerned: of a damaged record, the index of its first entry. */
   readonly index: number | undefined
+  /** Of LOG_OUT_OF_RETENTION: what can still be read. */
+  readonly horizon: Horizon | undefined
 
   constructor(code: LogErrorCode, message: string, details: LogErrorDetails = {}) {
     super(message.replace(/\s+/g, ' '), details.cause === undefined ? undefined : { cause: details.cause })
@@ -37,6 +42,7 @@ export class LogError extends Error {
     this.code = code
     this.shard = details.shard
     this.index = details.index
+    this.horizon = details.horizon
   }
 }
 

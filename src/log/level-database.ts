@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Level } from 'level'
 import { LogError, reasonOf } from './errors.js'
 import type { BatchOperation } from './group-commit.js'
 import { IteratorGate } from './iterator-gate.js'
+import { type FolderFaults, type LevelView, viewFolder } from './level-view.js'
 import { checkWriteAheadFiles } from './wal-check.js'
 
 /**
  * Measured with synced records of 256 entries (37 kB), one and three shards in turn: smaller or larger buffers and
  * files all cost more CPU or more bytes written. Records are read past LevelDB's block cache (`RecordCache` keeps
- * them, decoded), so it stays small. Compression would cost more CPU than anything else here.
+ * them, decoded), so it stays small. Compression would cost more CPU than anything else here. Table files are mapped, up
+ * to 1,000 of them, and hold no file descriptor then: a read from one that is not open costs twice as much.
  */
 const OPTIONS = {
   keyEncoding: 'buffer',
@@ -19,7 +21,7 @@ const OPTIONS = {
   writeBufferSize: 4_194_304,
   blockSize: 4_096,
   maxFileSize: 2_097_152,
-  maxOpenFiles: 256,
+  maxOpenFiles: 1_000,
 } as const
 
 const READ = { fillCache: false } as const
@@ -39,12 +41,17 @@ export interface KeyRange {
 export class LevelDatabase {
   /** Where the database is. */
   readonly dir: string
+  /** What the write-ahead files of a database that is opened for reading are, beside sound. */
+  readonly faults: FolderFaults | undefined
   readonly #level: Level<Buffer, Buffer>
+  readonly #view: LevelView | undefined
   readonly #gate = new IteratorGate()
 
-  private constructor(dir: string, level: Level<Buffer, Buffer>) {
+  private constructor(dir: string, level: Level<Buffer, Buffer>, view?: LevelView) {
     this.dir = dir
+    this.faults = view?.faults
     this.#level = level
+    this.#view = view
   }
 
   /**
@@ -59,7 +66,32 @@ export class LevelDatabase {
     } catch (error) {
       throw openError(dir, error)
     }
+    OPEN_HERE.add(resolve(dir))
     return new LevelDatabase(dir, level)
+  }
+
+  /**
+   * Opens a view of a folder: nothing in the folder changes, whatever is read or written. Damaged write-ahead files
+   * do not reject; they are in `faults`, and what is sound in them can be read.
+   * @throws LogError LOG_DAMAGED, LOG_LOCKED, LOG_FOREIGN, LOG_IO
+   */
+  static async openForReading(dir: string): Promise<LevelDatabase> {
+    // Closing a view would let go of the lock: the system counts locks by process.
+    if (OPEN_HERE.has(resolve(dir))) throw lockedError(dir, undefined)
+    const view = await viewFolder(dir)
+    const level = new Level<Buffer, Buffer>(view.path, { ...OPTIONS, createIfMissing: false })
+    try {
+      await level.open()
+    } catch (error) {
+      await view.remove()
+      throw openError(dir, error, view.path)
+    }
+    return new LevelDatabase(dir, level, view)
+  }
+
+  /** Whether this is a view of a folder, for reading. */
+  get isView(): boolean {
+    return this.#view !== undefined
   }
 
   /** One atomic, synced write. Fails with LevelDB's own error. */
@@ -85,13 +117,13 @@ export class LevelDatabase {
     }
   }
 
-  /** Keys and values of a range, in order, about 1 MiB at a time. @throws LogError LOG_IO */
-  async *entries(range: KeyRange): AsyncGenerator<[Buffer, Buffer][], void, undefined> {
+  /** Keys and values of a range, in order, about 1 MiB and at most `countMax` at a time. @throws LogError LOG_IO */
+  async *entries(range: KeyRange, countMax = 1_000): AsyncGenerator<[Buffer, Buffer][], void, undefined> {
     await this.#gate.enter()
     const iterator = this.#level.iterator({ ...SCAN, ...range })
     try {
       for (;;) {
-        const entries = await iterator.nextv(1_000)
+        const entries = await iterator.nextv(countMax)
         if (entries.length === 0) return
         yield entries
       }
@@ -149,8 +181,10 @@ export class LevelDatabase {
     return this.#gate.delete(run)
   }
 
-  close(): Promise<void> {
-    return this.#level.close()
+  async close(): Promise<void> {
+    await this.#level.close()
+    if (this.#view === undefined) OPEN_HERE.delete(resolve(this.dir))
+    await this.#view?.remove()
   }
 
   async #someKeys(range: KeyRange, limit: number, reverse: boolean): Promise<Buffer[]> {
@@ -174,21 +208,25 @@ export class LevelDatabase {
   }
 }
 
-function openError(dir: string, error: unknown): LogError {
+/** Folders whose databases this process holds. */
+const OPEN_HERE = new Set<string>()
+
+/** `view`: where the folder was opened instead, for reading. */
+function openError(dir: string, error: unknown, view = dir): LogError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   const code = (cause as { code?: unknown } | null)?.code
-  if (code === 'LEVEL_LOCKED') {
-    return new LogError(
-      'LOG_LOCKED',
-      `the data folder ${dir} is in use by another process: stop that one first`,
-      { cause },
-    )
-  }
-  if (code === 'LEVEL_CORRUPTION' || namesNoFile(dir, reasonOf(cause))) {
-    const text = `the database ${dir} is damaged (${reasonOf(cause)}): rename the data folder and join anew`
+  if (code === 'LEVEL_LOCKED') return lockedError(dir, cause)
+  const reason = reasonOf(cause).replaceAll(view, dir)
+  if (code === 'LEVEL_CORRUPTION' || namesNoFile(dir, reason)) {
+    const text = `the database ${dir} is damaged (${reason}): rename the data folder and join anew`
     return new LogError('LOG_DAMAGED', text, { cause })
   }
-  return new LogError('LOG_IO', `cannot open the database ${dir}: ${reasonOf(cause)}`, { cause })
+  return new LogError('LOG_IO', `cannot open the database ${dir}: ${reason}`, { cause })
+}
+
+function lockedError(dir: string, cause: unknown): LogError {
+  const text = `the data folder ${dir} is in use by another process: stop that one first`
+  return new LogError('LOG_LOCKED', text, cause === undefined ? {} : { cause })
 }
 
 /** LevelDB's CURRENT is there and names a file that is not: one flipped bit does that, and no other start helps. */

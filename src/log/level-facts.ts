@@ -13,11 +13,15 @@ export class LevelFacts {
   #version = 0
 
   /**
-   * Reads all facts.
+   * Reads all facts. A damaged one is handed to `onDamage`, where that is given, and counts as not there: then the
+   * version before it does, if the disk still has it.
    * @returns the facts, and the keys that newer versions have replaced
    * @throws LogError LOG_DAMAGED, LOG_IO
    */
-  static async load(database: LevelDatabase): Promise<{ facts: LevelFacts; replaced: Buffer[] }> {
+  static async load(
+    database: LevelDatabase,
+    onDamage?: (error: LogError) => void,
+  ): Promise<{ facts: LevelFacts; replaced: Buffer[] }> {
     const facts = new LevelFacts()
     const replaced: Buffer[] = []
     let before: Buffer | undefined
@@ -25,7 +29,12 @@ export class LevelFacts {
       for (const [key, stored] of entries) {
         const name = nameOfKey(key)
         if (before !== undefined && nameOfKey(before) === name) replaced.push(before)
-        facts.#values.set(name, open(key, stored, database.dir))
+        try {
+          facts.#values.set(name, open(key, stored, database.dir))
+        } catch (error) {
+          if (onDamage === undefined) throw error
+          onDamage(error as LogError)
+        }
         facts.used(versionOfKey(key))
         before = key
       }

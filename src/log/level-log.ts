@@ -1,11 +1,12 @@
 import type { BlobStore } from './blob-store.js'
+import { commitMarkName, readCommitMark } from './commit-mark.js'
 import { LogError } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import { LevelBlobStore } from './level-blobs.js'
 import { LevelDatabase } from './level-database.js'
 import { LevelFacts } from './level-facts.js'
 import { META as FACT, RECORD, rangeOf, recordKey } from './level-keys.js'
-import { LevelLogDisk, loadLog, shardsWithRecords } from './level-shard.js'
+import { isRecordEnd, LevelLogDisk, loadLog, shardsWithRecords } from './level-shard.js'
 import type { Log, LogStore } from './log.js'
 import { type BaseName, baseBlobName } from './log-base.js'
 import { decodeState, encodeState } from './log-state.js'
@@ -13,6 +14,7 @@ import { emptyContents } from './log-verifier.js'
 import type { Logger } from './logger.js'
 import { RecordCache } from './record-cache.js'
 import { FORMAT_VERSION } from './record-layout.js'
+import { loadStarts } from './record-starts.js'
 import { StoredLog } from './stored-log.js'
 
 export interface LevelLogStoreOptions {
@@ -32,11 +34,16 @@ export interface LevelLogStoreOptions {
   readonly verifyFrom?: (shard: number, blobs: BlobStore) => Promise<number>
   /** Monotonic milliseconds. Default: `performance.now`. */
   readonly now?: () => number
+  /** Nothing in the folder is changed, whatever is written: a view of it is opened (`level-view.ts`). Default: false. */
+  readonly readOnly?: boolean
 }
 
 const RECORD_CACHE_BYTES = 16_777_216
-/** Version of a folder with a log that is kept from a base: older software would take its epoch table for damaged. */
-const FORMAT_WITH_BASES = 2
+/**
+ * Version of a folder with a log that is kept from a base: older software would take its epoch table for damaged. 2 stands
+ * for bases that do not say when they were written, which are read as well.
+ */
+const FORMAT_WITH_BASES = 3
 const FORMAT = 'format'
 const CLUSTER = 'cluster'
 const LOG = 'log/'
@@ -83,8 +90,10 @@ export class LevelLogStore implements LogStore {
    * @throws LogError LOG_DAMAGED (shard, index), LOG_NEWER_FORMAT, LOG_FOREIGN, LOG_LOCKED, LOG_IO
    */
   static async open(options: LevelLogStoreOptions): Promise<LevelLogStore> {
-    const database = await LevelDatabase.open(options.dir)
+    const { readOnly, dir } = options
+    const database = await (readOnly ? LevelDatabase.openForReading(dir) : LevelDatabase.open(dir))
     try {
+      refuseFaults(database)
       await checkFormat(database)
       const { facts, replaced } = await LevelFacts.load(database)
       checkCluster(database, facts, options.clusterId)
@@ -158,7 +167,7 @@ export class LevelLogStore implements LogStore {
 
   async #prepare(options: LevelLogStoreOptions, replaced: Buffer[]): Promise<void> {
     const remains = await this.#blobs.load()
-    await this.#clear([...replaced, ...remains])
+    if (!options.readOnly) await this.#clear([...replaced, ...remains])
     if (this.#facts.get(FORMAT) === undefined) this.#setFact(FORMAT, Buffer.of(FORMAT_VERSION))
     if (this.clusterId === undefined && options.clusterId !== undefined) {
       this.#setFact(CLUSTER, Buffer.from(options.clusterId))
@@ -178,8 +187,15 @@ export class LevelLogStore implements LogStore {
     const startedAt = performance.now()
     const state = decodeState(this.#facts.get(LOG + shard)!, shard)
     if (state.base !== undefined) await this.#checkBase(shard, state.base, verifyFrom)
-    const contents = await loadLog(this.#database, shard, state, verifyFrom)
+    const isInLog = (firstIndex: number, end: { readonly index: number; readonly hash: Buffer }) => {
+      return isRecordEnd(this.#database, shard, state, firstIndex, end)
+    }
+    const keptFrom = state.base?.index ?? 0
+    const known = await loadStarts(shard, this.#blobs, keptFrom, verifyFrom, isInLog, this.#logger)
+    const contents = await loadLog(this.#database, shard, state, verifyFrom, known)
     const log = this.#addLog(shard, contents)
+    const mark = readCommitMark(this.getMeta(commitMarkName(shard)))
+    if (mark !== undefined) log.believe(mark)
     const tookMs = Math.round(performance.now() - startedAt)
     const { baseIndex, lastIndex, adoptedEpoch, commitIndexHint } = log
     const records = contents.directory.length
@@ -236,8 +252,11 @@ export class LevelLogStore implements LogStore {
   }
 }
 
-/** Before anything else is read: is this a data folder, and can this software read it? */
-async function checkFormat(database: LevelDatabase): Promise<void> {
+/**
+ * Before anything else is read: is this a data folder, and can this software read it?
+ * @throws LogError LOG_DAMAGED, LOG_FOREIGN, LOG_NEWER_FORMAT, LOG_IO
+ */
+export async function checkFormat(database: LevelDatabase): Promise<void> {
   const format = (await LevelFacts.read(database, FORMAT))?.[0]
   if (format === undefined) {
     const isNew = (await database.firstKey({ gte: Buffer.alloc(0) })) === undefined
@@ -252,6 +271,14 @@ async function checkFormat(database: LevelDatabase): Promise<void> {
     const text = `${database.dir} has format version ${format}, this software reads up to ${FORMAT_WITH_BASES}: upgrade it`
     throw new LogError('LOG_NEWER_FORMAT', text)
   }
+}
+
+/** As for whoever opens the folder itself: a damaged write-ahead file is refused. */
+function refuseFaults({ faults, dir }: LevelDatabase): void {
+  const damage = faults?.damages[0]
+  if (damage === undefined) return
+  const { file, offset } = damage
+  throw new LogError('LOG_DAMAGED', `write-ahead file ${file} of ${dir} is damaged at offset ${offset}`)
 }
 
 /** Damage can take the format away and leave the rest: records, or facts about logs. */

@@ -11,6 +11,7 @@ import { type LogContents, LogVerifier } from './log-verifier.js'
 import type { ShardRecordCache } from './record-cache.js'
 import { LogRecord } from './record-codec.js'
 import { EPOCH_MAX } from './record-layout.js'
+import type { KnownStarts } from './record-starts.js'
 
 /** One log's part of the database. */
 export class LevelLogDisk implements LogDisk {
@@ -97,7 +98,8 @@ export class LevelLogDisk implements LogDisk {
   }
 
   clear(ranges: readonly ClearRange[]): void {
-    this.#clearing.start(ranges)
+    // What is not needed any more is no burden on a view.
+    if (!this.#database.isView) this.#clearing.start(ranges)
   }
 
   cleared(): Promise<void> {
@@ -118,14 +120,31 @@ export class LevelLogDisk implements LogDisk {
     isInLog: (epoch: number, firstIndex: number) => boolean,
   ): AsyncGenerator<LogRecord, void, undefined> {
     await this.#commit.settled()
-    const range = { gte: recordKey(this.#shard, 0, 0), lte: epochEndKey(this.#shard, EPOCH_MAX) }
-    for await (const entries of this.#database.entries(range)) {
-      for (const [key, bytes] of entries) {
-        const firstIndex = firstIndexOfKey(key)
-        if (!isInLog(epochOfKey(key), firstIndex)) yield decodeStored(bytes, this.#shard, firstIndex)
+    for await (const { epoch, first, last } of epochsOnDisk(this.#database, this.#shard)) {
+      if (isInLog(epoch, last)) continue
+      // Of an epoch, what was cut off is its end: nothing of what stayed is read.
+      const from = firstOutside(first, last, index => isInLog(epoch, index))
+      const range = { gte: recordKey(this.#shard, epoch, from), lte: epochEndKey(this.#shard, epoch) }
+      for await (const entries of this.#database.entries(range)) {
+        for (const [key, bytes] of entries) {
+          const firstIndex = firstIndexOfKey(key)
+          if (!isInLog(epoch, firstIndex)) yield decodeStored(bytes, this.#shard, firstIndex)
+        }
       }
     }
   }
+}
+
+/** The lowest index above those from `first` on that are in the log; `last` is not. */
+function firstOutside(first: number, last: number, isInLog: (index: number) => boolean): number {
+  let low = first
+  let high = last
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2)
+    if (isInLog(middle)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function decodeStored(bytes: Buffer, shard: number, index: number): LogRecord {
@@ -147,7 +166,7 @@ export async function shardsWithRecords(database: LevelDatabase): Promise<number
 
 /**
  * Reads a log from disk and verifies it. Records that end at or below `verifyFrom` are vouched for by the caller (a
- * checkpoint): of those only the keys are read.
+ * checkpoint): of those only the keys are read, and not even these where `known` says where records begin.
  * @throws LogError LOG_DAMAGED (shard, index), LOG_NEWER_FORMAT, LOG_FOREIGN, LOG_IO
  */
 export async function loadLog(
@@ -155,10 +174,12 @@ export async function loadLog(
   shard: number,
   state: LogState,
   verifyFrom: number,
+  known: KnownStarts = { starts: new Float64Array(0), lastIndex: state.base?.index ?? 0 },
 ): Promise<LogContents> {
   const verifier = new LogVerifier(shard, state, await orphanTops(database, shard, state))
   const kept = (state.base?.index ?? 0) + 1
-  const start = verifyFrom >= kept ? await skipVouched(database, shard, state, verifyFrom, verifier) : kept
+  const start =
+    verifyFrom >= kept ? await skipVouched(database, shard, state, verifyFrom, verifier, known) : kept
   for (const span of state.spans) {
     if (span.endIndex !== 0 && span.endIndex < start) continue
     const range = rangeOfSpan(shard, span, Math.max(start, span.startIndex))
@@ -180,12 +201,18 @@ async function skipVouched(
   state: LogState,
   verifyFrom: number,
   verifier: LogVerifier,
+  known: KnownStarts,
 ): Promise<number> {
   const kept = (state.base?.index ?? 0) + 1
   let held = 0
+  for (const firstIndex of known.starts) {
+    if (held > 0) verifier.skip(held)
+    held = firstIndex
+  }
+  const unknown = known.lastIndex + 1
   for (const span of state.spans) {
-    if (span.endIndex !== 0 && span.endIndex < kept) continue
-    for await (const keys of database.keys(rangeOfSpan(shard, span, Math.max(kept, span.startIndex)))) {
+    if (span.endIndex !== 0 && span.endIndex < unknown) continue
+    for await (const keys of database.keys(rangeOfSpan(shard, span, Math.max(unknown, span.startIndex)))) {
       for (const key of keys) {
         const firstIndex = firstIndexOfKey(key)
         if (firstIndex > verifyFrom) return held || kept
@@ -197,6 +224,26 @@ async function skipVouched(
   return held || kept
 }
 
+/** Whether the record that begins there is in the log, ends at `index` and has that hash; false where it is damaged. */
+export function isRecordEnd(
+  database: LevelDatabase,
+  shard: number,
+  state: LogState,
+  firstIndex: number,
+  { index, hash }: { readonly index: number; readonly hash: Buffer },
+): boolean {
+  const span = state.spans.findLast(each => each.startIndex <= firstIndex)
+  if (span === undefined || (span.endIndex !== 0 && span.endIndex < index)) return false
+  const bytes = database.getSync(recordKey(shard, span.epoch, firstIndex))
+  if (bytes === undefined) return false
+  try {
+    const record = decodeStored(bytes, shard, firstIndex)
+    return record.lastIndex === index && record.hash.equals(hash)
+  } catch {
+    return false
+  }
+}
+
 function rangeOfSpan(shard: number, span: SpanState, from: number): { gte: Buffer; lte: Buffer } {
   const gte = recordKey(shard, span.epoch, from)
   const lte =
@@ -204,24 +251,33 @@ function rangeOfSpan(shard: number, span: SpanState, from: number): { gte: Buffe
   return { gte, lte }
 }
 
-/** Of each epoch with records outside the log, the greatest first index among them: one seek from epoch to epoch. */
+/** Of each epoch with records outside the log, the greatest first index among them. */
 async function orphanTops(
   database: LevelDatabase,
   shard: number,
   state: LogState,
 ): Promise<Map<number, number>> {
   const tops = new Map<number, number>()
+  for await (const { epoch, last } of epochsOnDisk(database, shard)) {
+    const span = state.spans.find(each => each.epoch === epoch)
+    const isInLog = span !== undefined && (span.endIndex === 0 || last <= span.endIndex)
+    if (!isInLog) tops.set(epoch, last)
+  }
+  return tops
+}
+
+/** The epochs that a shard has records of, in the log or cut from it, with the first and last record's first index. */
+async function* epochsOnDisk(
+  database: LevelDatabase,
+  shard: number,
+): AsyncGenerator<{ epoch: number; first: number; last: number }, void, undefined> {
   const lte = epochEndKey(shard, EPOCH_MAX)
   let key = await database.firstKey({ gte: recordKey(shard, 0, 0), lte })
   while (key !== undefined) {
     const epoch = epochOfKey(key)
     const last = await database.lastKey({ gte: key, lte: epochEndKey(shard, epoch) })
-    const top = last === undefined ? 0 : firstIndexOfKey(last)
-    const span = state.spans.find(each => each.epoch === epoch)
-    const isInLog = span !== undefined && (span.endIndex === 0 || top <= span.endIndex)
-    if (!isInLog) tops.set(epoch, top)
+    if (last !== undefined) yield { epoch, first: firstIndexOfKey(key), last: firstIndexOfKey(last) }
     key =
       epoch < EPOCH_MAX ? await database.firstKey({ gte: recordKey(shard, epoch + 1, 0), lte }) : undefined
   }
-  return tops
 }

@@ -5,6 +5,7 @@
  */
 import type { Stamp } from './entry.js'
 import { LogError } from './errors.js'
+import { type Horizon, horizonText } from './horizon.js'
 import type { EpochSpan, Log } from './log.js'
 
 /** An epoch that begins at or below a base. */
@@ -24,18 +25,20 @@ export interface LogBase {
   readonly stamp: Stamp
   /** All epochs up to there, ascending, without a gap from index 1 on; the last one as if it ended at `index`. */
   readonly epochs: readonly BaseEpoch[]
+  /** When what it stands for was dropped, epoch ms; 0 in bases of older versions, which do not say. */
+  readonly writtenMs: number
 }
 
 /** Which base: of one log there is one at an index. */
 export type BaseName = Pick<LogBase, 'index' | 'hash'>
 
 /**
- * The base that this log would be kept from at `index`.
+ * The base that this log would be kept from at `index`, written at `writtenMs`.
  * @throws LogError LOG_GAP when no record ends there, LOG_OUT_OF_RETENTION below the present base, LOG_DAMAGED, LOG_IO
  */
-export function describeBase(log: Log, index: number): LogBase {
+export function describeBase(log: Log, index: number, writtenMs = 0): LogBase {
   if (log.base !== undefined && index === log.base.index) return log.base
-  if (index <= log.baseIndex) throw outOfRetention(log.shard, index, log.baseIndex)
+  if (index <= log.baseIndex) throw outOfRetention(log)
   const record = log.recordAt(index)
   if (record?.lastIndex !== index) {
     const text = `shard ${log.shard}: no record ends at index ${index}, so no base can stand there`
@@ -49,7 +52,7 @@ export function describeBase(log: Log, index: number): LogBase {
       : { ...span, startHash, lastIndex: index, hash: record.hash }
   })
   const stamp = { lamport: record.lastLamport, wallMs: record.wallMs }
-  return { logId: log.logId, index, hash: record.hash, stamp, epochs }
+  return { logId: log.logId, index, hash: record.hash, stamp, epochs, writtenMs }
 }
 
 /** Name of the blob that holds a shard's base. */
@@ -62,8 +65,19 @@ export function basePrefix(shard: number): string {
   return `base/${shard}/`
 }
 
-/** The error for whoever wants index `wanted` of a log that is kept from `baseIndex`. */
-export function outOfRetention(shard: number, wanted: number, baseIndex: number): LogError {
-  const text = `shard ${shard}, index ${wanted} was dropped by retention: the log is kept above index ${baseIndex}`
-  return new LogError('LOG_OUT_OF_RETENTION', text, { shard, index: baseIndex })
+/** Where a log begins that can still be read: at its base, or with index 0 at its beginning. */
+export function horizonOf({ base }: Pick<Log, 'base'>): Horizon {
+  if (base === undefined) return { index: 0, stamp: { lamport: 0, wallMs: 0 }, droppedMs: 0 }
+  return { index: base.index, stamp: base.stamp, droppedMs: base.writtenMs }
+}
+
+/** The error for whoever wants what is below the log's base. */
+export function outOfRetention(log: Pick<Log, 'shard' | 'base'>): LogError {
+  return beyondHorizon(log.shard, horizonOf(log))
+}
+
+/** The error for whoever wants what is below a horizon, that of the log or one of some keys only. */
+export function beyondHorizon(shard: number, horizon: Horizon): LogError {
+  const text = horizonText(`shard_${shard}`, horizon)
+  return new LogError('LOG_OUT_OF_RETENTION', text, { shard, index: horizon.index, horizon })
 }

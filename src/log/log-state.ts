@@ -33,6 +33,8 @@ export interface BaseState {
   readonly wallMs: number
   /** Hash of the first record of each span that begins at or below `index`, in their order. */
   readonly startHashes: readonly Buffer[]
+  /** When the base was written, epoch ms; 0 where that is not known. */
+  readonly writtenMs: number
 }
 
 export const EMPTY_STATE: LogState = { logId: '', adoptedEpoch: 0, spans: [] }
@@ -40,14 +42,16 @@ export const EMPTY_STATE: LogState = { logId: '', adoptedEpoch: 0, spans: [] }
 const FIXED = 4 + 4 + 16 + 8
 const SPAN = 8 + 8 + 8 + HASH_SIZE_BYTES
 const BASE = 8 + 8 + 8 + HASH_SIZE_BYTES
+const BASE_WRITTEN = 8
 
 /**
  * Layout: CRC-32 of the rest, count of spans, log id (zeros: none), adopted epoch; each epoch, start, end, hash. Where
- * there is a base: its index, Lamport time, wall time and hash, then the start hashes.
+ * there is a base: its index, Lamport time, wall time and hash, then the start hashes, then when it was written (format 2
+ * did not have that).
  */
 export function encodeState(state: LogState): Buffer {
   const { base } = state
-  const baseSize = base === undefined ? 0 : BASE + base.startHashes.length * HASH_SIZE_BYTES
+  const baseSize = base === undefined ? 0 : BASE + base.startHashes.length * HASH_SIZE_BYTES + BASE_WRITTEN
   const bytes = Buffer.alloc(FIXED + state.spans.length * SPAN + baseSize)
   bytes.writeUInt32LE(state.spans.length, 4)
   bytes.write(state.logId, 8, 'hex')
@@ -65,6 +69,7 @@ export function encodeState(state: LogState): Buffer {
     bytes.writeDoubleLE(base.lamport, at + 8)
     bytes.writeDoubleLE(base.wallMs, at + 16)
     Buffer.concat([base.hash, ...base.startHashes]).copy(bytes, at + 24)
+    bytes.writeDoubleLE(base.writtenMs, bytes.length - BASE_WRITTEN)
   }
   bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0)
   return bytes
@@ -95,12 +100,21 @@ function decodeBase(bytes: Buffer, spans: readonly SpanState[], shard: number): 
   if (bytes.length === 0) return undefined
   const index = bytes.length >= BASE ? bytes.readDoubleLE(0) : 0
   const count = spans.filter(span => span.startIndex <= index).length
-  if (count === 0 || bytes.length !== BASE + count * HASH_SIZE_BYTES) throw damaged(shard)
+  const end = BASE + count * HASH_SIZE_BYTES
+  if (count === 0 || (bytes.length !== end && bytes.length !== end + BASE_WRITTEN)) throw damaged(shard)
+  const writtenMs = bytes.length === end ? 0 : bytes.readDoubleLE(end)
   const hashes = Array.from({ length: count + 1 }, (_, i) => {
     return Buffer.from(bytes.subarray(24 + i * HASH_SIZE_BYTES, 24 + (i + 1) * HASH_SIZE_BYTES))
   })
   const [hash, ...startHashes] = hashes as [Buffer, ...Buffer[]]
-  return { index, hash, lamport: bytes.readDoubleLE(8), wallMs: bytes.readDoubleLE(16), startHashes }
+  return {
+    index,
+    hash,
+    lamport: bytes.readDoubleLE(8),
+    wallMs: bytes.readDoubleLE(16),
+    startHashes,
+    writtenMs,
+  }
 }
 
 function damaged(shard: number): LogError {

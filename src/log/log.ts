@@ -38,7 +38,7 @@ export interface Log {
   readonly lastStamp: Stamp
   /** Everything up to here is on disk and synced. Never above `lastIndex`; falls only in a cut. */
   readonly durableIndex: number
-  /** Known to be committed: the greatest commitIndex in the log's record headers, never above `lastIndex`. */
+  /** Known to be committed, from the log's record headers and the mark of an orderly end; never above `lastIndex`. */
   readonly commitIndexHint: number
   /** The epochs in the log, ascending; made anew at each call. */
   readonly epochs: readonly EpochSpan[]
@@ -110,8 +110,17 @@ export interface Log {
    */
   read(firstIndex: number): LogRecord | undefined
 
+  /**
+   * As `read`, of many at once, which are not kept at hand. Where a new base overtakes it this may be LOG_DAMAGED: what
+   * begins at or below `baseIndex` by then is to be asked for anew.
+   */
+  readMany(firstIndexes: readonly number[]): Promise<(LogRecord | undefined)[]>
+
   /** The record that holds this index, or undefined outside the log, as at and below `baseIndex`. Throws as `read`. */
   recordAt(index: number): LogRecord | undefined
+
+  /** First indexes of the records that begin from `fromIndex` to `toIndex`, ascending: a copy. */
+  firstIndexes(fromIndex: number, toIndex: number): Float64Array
 
   /**
    * Hash of the record that ends at `index`: known for `baseIndex` and above; undefined below, and where none ends.

@@ -49,10 +49,10 @@ export function stampAt(log: TimedLog, index: number): Stamp | undefined {
 function lastIndexAt(log: TimedLog, moment: Moment): number {
   const { baseIndex, base, lastIndex } = log
   if (moment.kind === 'index') {
-    if (moment.index < baseIndex) throw outOfRetention(log.shard, moment.index, baseIndex)
+    if (moment.index < baseIndex) throw outOfRetention(log)
     return Math.min(moment.index, lastIndex)
   }
-  if (base !== undefined && isAfter(base.stamp, moment)) throw outOfRetention(log.shard, 0, baseIndex)
+  if (base !== undefined && isAfter(base.stamp, moment)) throw outOfRetention(log)
   if (!isAfter(log.lastStamp, moment)) return lastIndex
   // The record that holds the first entry after the moment lies between these, which close in on it record by record.
   let low = baseIndex

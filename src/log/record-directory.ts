@@ -60,6 +60,14 @@ export class RecordDirectory {
     return chunk.base + chunk.offsets[within]!
   }
 
+  /** First indexes of the records at places from `start` up to, but not including, `end`: a copy. */
+  slice(start: number, end: number): Float64Array {
+    const from = Math.max(0, start)
+    const firstIndexes = new Float64Array(Math.max(0, Math.min(end, this.#length) - from))
+    for (let i = 0; i < firstIndexes.length; i++) firstIndexes[i] = this.at(from + i)
+    return firstIndexes
+  }
+
   /** Place of the last record that begins at or before `index`, or -1. The log's end is not known here. */
   find(index: number): number {
     let low = 0

@@ -1,4 +1,5 @@
 import { LogError } from './errors.js'
+import type { Log } from './log.js'
 import { outOfRetention } from './log-base.js'
 import type { LogRecord } from './record-codec.js'
 import type { RecordDirectory } from './record-directory.js'
@@ -18,7 +19,7 @@ const AHEAD_RECORDS_MAX = 1_024
  * must not hold a snapshot, under which LevelDB 1.20 may lose keys that are deleted.
  */
 export async function* readRecords(
-  log: { readonly shard: number; readonly lastIndex: number; readonly baseIndex: number },
+  log: Pick<Log, 'shard' | 'lastIndex' | 'baseIndex' | 'base'>,
   directory: RecordDirectory,
   readers: Set<LogReader>,
   fetch: (places: number[]) => Promise<LogRecord[]>,
@@ -31,17 +32,26 @@ export async function* readRecords(
     let next = fromIndex
     let last: LogRecord | undefined
     let ahead = 8
+    let early: Promise<LogRecord[]> | undefined
     while (next <= Math.min(toIndex, log.lastIndex)) {
       reader.cutAt = Number.POSITIVE_INFINITY
-      if (next <= log.baseIndex) throw outOfRetention(log.shard, next, log.baseIndex)
-      const places = placesFrom(directory, next, toIndex, ahead)
-      const records = await fetch(places).catch(error => {
+      if (next <= log.baseIndex) throw outOfRetention(log)
+      const isFirst = last === undefined
+      const places = early === undefined ? placesFrom(directory, next, toIndex, ahead) : []
+      const records = await (early ?? fetch(places)).catch(error => {
         const isCut = reader.cutAt !== Number.POSITIVE_INFINITY || next <= log.baseIndex
-        if (places.length <= 1 && !isCut) throw error
+        if (places.length === 1 && !isCut) throw error
         // One of them is damaged, or was just cut or dropped: what is sound is delivered, one by one.
         return []
       })
-      let sizeBytes = 0
+      early = undefined
+      ahead = countAhead(records)
+      // While these are looked at, the next are read: not for those who want a few records only.
+      const following = (records.at(-1)?.lastIndex ?? Number.POSITIVE_INFINITY) + 1
+      if (!isFirst && following <= Math.min(toIndex, log.lastIndex)) {
+        early = fetch(placesFrom(directory, following, toIndex, ahead))
+        early.catch(() => {})
+      }
       for (const record of records) {
         // A cut above what was read is none of our business; one below ends this, one between reads again.
         if (last !== undefined && reader.cutAt < last.lastIndex) return
@@ -50,16 +60,21 @@ export async function* readRecords(
           throw broken(log.shard, record.firstIndex)
         last = record
         next = record.lastIndex + 1
-        sizeBytes += record.sizeBytes
         yield record
       }
       if (last !== undefined && reader.cutAt < last.lastIndex) return
-      const perRecord = records.length > 0 ? sizeBytes / records.length : AHEAD_SIZE_BYTES
-      ahead = Math.ceil(Math.min(AHEAD_SIZE_BYTES / perRecord, AHEAD_RECORDS_MAX))
+      if (reader.cutAt !== Number.POSITIVE_INFINITY) early = undefined
     }
   } finally {
     readers.delete(reader)
   }
+}
+
+/** How many records to read next, judged by those just read; after a failure, one. */
+function countAhead(records: readonly LogRecord[]): number {
+  if (records.length === 0) return 1
+  const sizeBytes = records.reduce((sum, record) => sum + record.sizeBytes, 0)
+  return Math.ceil(Math.min((AHEAD_SIZE_BYTES * records.length) / sizeBytes, AHEAD_RECORDS_MAX))
 }
 
 function placesFrom(

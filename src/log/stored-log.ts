@@ -1,4 +1,5 @@
 import { baseOf, baseStateOf, spansOf } from './base-state.js'
+import type { CommitMark } from './commit-mark.js'
 import type { Stamp } from './entry.js'
 import { EpochTable } from './epoch-table.js'
 import { LogError } from './errors.js'
@@ -222,9 +223,23 @@ export class StoredLog implements Log {
     return this.#checkFound(record, place)
   }
 
+  async readMany(firstIndexes: readonly number[]): Promise<(LogRecord | undefined)[]> {
+    const places = firstIndexes.map(firstIndex => {
+      const place = firstIndex > this.#baseIndex ? this.#directory.find(firstIndex) : -1
+      return this.#directory.at(place) === firstIndex ? place : -1
+    })
+    const found = await this.#fetch(places.filter(place => place >= 0))
+    let at = 0
+    return places.map(place => (place < 0 ? undefined : found[at++]))
+  }
+
   recordAt(index: number): LogRecord | undefined {
     if (!(index > this.#baseIndex && index <= this.#lastIndex)) return undefined
     return this.read(this.#directory.at(this.#directory.find(index)))
+  }
+
+  firstIndexes(fromIndex: number, toIndex: number): Float64Array {
+    return this.#directory.slice(this.#directory.find(fromIndex - 1) + 1, this.#directory.find(toIndex) + 1)
   }
 
   hashAt(index: number): Buffer | undefined {
@@ -255,6 +270,12 @@ export class StoredLog implements Log {
 
   onDurable(listener: (log: Log) => void): void {
     this.#listeners.push(listener)
+  }
+
+  /** Takes note of how far this log was committed, if it is this log that the mark is of. Throws as `read`. */
+  believe({ index, hash }: CommitMark): void {
+    if (index <= this.#commitIndexHint || index > this.#durableIndex) return
+    if (this.hashAt(index)?.equals(hash) === true) this.#commitIndexHint = index
   }
 
   /** The store starts a batch with all that this log has written so far. */

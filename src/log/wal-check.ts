@@ -12,11 +12,13 @@ import { join } from 'node:path'
 import { crc32c, maskCrc } from './crc32c.js'
 import { LogError } from './errors.js'
 
-const BLOCK_SIZE_BYTES = 32_768
-const HEADER_SIZE_BYTES = 7
-const FULL = 1
-const FIRST = 2
-const LAST = 4
+export const BLOCK_SIZE_BYTES = 32_768
+export const HEADER_SIZE_BYTES = 7
+/** Types of fragments. */
+export const FULL = 1
+export const FIRST = 2
+export const MIDDLE = 3
+export const LAST = 4
 
 /** Where a write-ahead file stops being what was written, and where it goes on nevertheless. */
 export interface WalDamage {
@@ -79,7 +81,7 @@ export function findWalDamage(bytes: Buffer): WalDamage | undefined {
 }
 
 /** Size of the sound fragment at this offset, header included; 0 when there is none. */
-function fragmentLength(bytes: Buffer, at: number, blockEnd: number): number {
+export function fragmentLength(bytes: Buffer, at: number, blockEnd: number): number {
   const type = bytes[at + 6]!
   if (type < FULL || type > LAST) return 0
   const end = at + HEADER_SIZE_BYTES + bytes.readUInt16LE(at + 4)

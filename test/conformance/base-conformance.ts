@@ -107,7 +107,7 @@ function trimming(test: TestFn<unknown>, name: string, make: StoreFactory): void
     for (const from of [1, 5, 6]) {
       const error = await t.throwsAsync(collect(store.log(0).records(from)), { instanceOf: LogError })
       t.like(error, { code: 'LOG_OUT_OF_RETENTION', index: 6, shard: 0 })
-      t.regex(error!.message, /kept above index 6/)
+      t.regex(error!.message, /\(index 6\) was dropped by retention/)
     }
   })
 
@@ -254,7 +254,7 @@ function installing(test: TestFn<unknown>, name: string, make: StoreFactory): vo
       { epoch: 4, startIndex: 6, lastIndex: 9, hash: stamps[3]!.hash, startHash: stamps[2]!.hash },
       { epoch: 6, startIndex: 10, lastIndex: 11, hash, startHash: hash },
     ]
-    const base = { logId: last.logId, index: 11, hash, stamp: endOf(last).lastStamp, epochs }
+    const base = { logId: last.logId, index: 11, hash, stamp: endOf(last).lastStamp, epochs, writtenMs: 5 }
     await writeBlob(store, base)
     return base
   }
