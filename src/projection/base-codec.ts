@@ -1,11 +1,9 @@
 /**
  * A base as bytes, in frames (`frames.ts`). It stands for all of a log up to an index (Storage rules):
  *
- * HEADER    magic u32, version u16, shard u16, index f64, hash 32 bytes, log id 16 bytes, Lamport f64, wall f64, floor of
- *           the request table f64, then each epoch: epoch f64, first index f64, last index f64, hash 32 bytes, hash of
- *           its first record 32 bytes
- * ENTRIES   each key's newest entry, deleted keys too, and stubs of those that the request table refers to, ascending
- *           (`base-rows.ts`)
+ * HEADER    where it stands, and what is kept in it (`base-header.ts`)
+ * ENTRIES   each key's newest entry, deleted keys too; all entries of keys that are kept for longer; and stubs of those
+ *           that the request table refers to; ascending (`base-rows.ts`)
  * CLIENTS   the request table (`client-rows.ts`)
  * DIRECTORY of each frame of entries: index of its first f64, offset of the frame f64
  * END       entries f64, keys f64, clients f64, offset of the first DIRECTORY frame f64
@@ -15,23 +13,20 @@
  */
 import { Operation, positionOf } from '../log/entry.js'
 import type { Log } from '../log/log.js'
-import type { BaseEpoch, LogBase } from '../log/log-base.js'
-import { HASH_SIZE_BYTES } from '../log/record-layout.js'
+import type { LogBase } from '../log/log-base.js'
 import type { BaseEntries } from './base-entries.js'
+import { putHeader } from './base-header.js'
 import { BaseRow, BaseRowWriter } from './base-rows.js'
 import { clientFrames } from './client-rows.js'
 import { type CommittedRequests, rememberedPairs } from './committed-requests.js'
 import { FRAME_HEADER_SIZE_BYTES, FrameWriter } from './frames.js'
+import { findKept } from './kept-entries.js'
+import type { PrefixHorizon } from './kept-prefixes.js'
 import { RequestTable, type RequestTableLimits } from './request-table.js'
 import type { CommittedState } from './shard-projection.js'
 
-export const BASE_VERSION = 1
 export const BaseKind = { HEADER: 1, ENTRIES: 2, CLIENTS: 3, DIRECTORY: 4, END: 5 } as const
 
-/** "VRBS" read as a little-endian u32. */
-const MAGIC = 0x53425256
-const HEADER_SIZE_BYTES = 88
-const EPOCH_SIZE_BYTES = 24 + 2 * HASH_SIZE_BYTES
 const END_PAYLOAD_SIZE_BYTES = 32
 export const END_FRAME_SIZE_BYTES: number = FRAME_HEADER_SIZE_BYTES + END_PAYLOAD_SIZE_BYTES
 /** Entries are read by the frame, so a frame is small; 1 GiB of them makes a directory of 1 MiB. */
@@ -48,6 +43,8 @@ export interface BaseSource {
   /** The committed state at the new base's index. */
   readonly state: CommittedState
   readonly requestLimits: Partial<RequestTableLimits>
+  /** Keys of which everything from these horizons on is kept, which lie below the new base. */
+  readonly kept: readonly PrefixHorizon[]
   readonly pause: () => Promise<void>
 }
 
@@ -73,7 +70,8 @@ export async function* encodeBase(base: LogBase, source: BaseSource): AsyncGener
     return frame
   }
   const frame = new FrameWriter(FRAME_SIZE_BYTES_TARGET)
-  yield counted(headerFrame(frame, log.shard, base, state.requests.floor))
+  putHeader(frame, { shard: log.shard, base, floor: state.requests.floor, kept: source.kept })
+  yield counted(frame.finish(BaseKind.HEADER))
   const rows = new BaseRowWriter(new FrameWriter(ENTRIES_SIZE_BYTES_TARGET))
   const directory: number[] = []
   for await (const _ of fillFrames(base, source, requests, rows)) {
@@ -114,12 +112,16 @@ async function* fillFrames(
   const isNewest = (bytes: Buffer, start: number, length: number, position: number) => {
     return Math.abs(state.keys.positionOf(bytes, start, length)) === position
   }
+  const kept = await findKept(base.index, source)
   let sincePause = 0
   const row = new BaseRow()
   for (const payload of before?.payloads() ?? []) {
     for (let more = row.first(payload); more; more = row.next()) {
-      const isFull = !row.isStub && isNewest(payload, row.keyStart, row.keyLength, row.position)
-      if (!isFull && !isRequested(table, row.clientId, row.sequence, row.index)) continue
+      const { position } = row
+      const isKept = kept?.take(payload, row.keyStart, row.keyLength, position, row.flags) === true
+      const isFull = !row.isStub && (isKept || isNewest(payload, row.keyStart, row.keyLength, position))
+      const isNeeded = isFull || kept?.endsBatch === true
+      if (!isNeeded && !isRequested(table, row.clientId, row.sequence, row.index)) continue
       rows.addRow(row, !isFull)
       if (rows.isFull) yield
     }
@@ -131,10 +133,14 @@ async function* fillFrames(
       const position = positionOf(firstIndex + slot, slot)
       const operation = record.operation(slot)
       const hasKey = operation === Operation.SET || operation === Operation.DELETE
-      const isFull = hasKey && isNewest(bytes, record.keyStart(slot), record.keyLength(slot), position)
-      const sequence = isFull ? 0 : record.sequence(slot)
-      if (!isFull && sequence === 0) continue
-      if (!isFull && !isRequested(table, record.clientId(record.client(slot)), sequence, firstIndex + slot))
+      const keyStart = record.keyStart(slot)
+      const keyLength = record.keyLength(slot)
+      const isKept = kept?.take(bytes, keyStart, keyLength, position, record.flags(slot)) === true
+      const isFull = hasKey && (isKept || isNewest(bytes, keyStart, keyLength, position))
+      const isNeeded = isFull || kept?.endsBatch === true
+      const sequence = isNeeded ? 0 : record.sequence(slot)
+      if (!isNeeded && sequence === 0) continue
+      if (!isNeeded && !isRequested(table, record.clientId(record.client(slot)), sequence, firstIndex + slot))
         continue
       rows.addEntry(record, slot, position, !isFull)
       if (rows.isFull) yield
@@ -162,56 +168,6 @@ function settledRequests(requests: CommittedRequests): CommittedRequests {
 /** Whether the entry at `index` is what the request table answers this request with. */
 function isRequested(table: RequestTable, clientId: Buffer, sequence: number, index: number): boolean {
   return sequence !== 0 && table.lookup(clientId, sequence) === index
-}
-
-function headerFrame(frame: FrameWriter, shard: number, base: LogBase, floor: number): Buffer {
-  const at = frame.take(HEADER_SIZE_BYTES + base.epochs.length * EPOCH_SIZE_BYTES)
-  const { bytes } = frame
-  bytes.writeUInt32LE(MAGIC, at)
-  bytes.writeUInt16LE(BASE_VERSION, at + 4)
-  bytes.writeUInt16LE(shard, at + 6)
-  bytes.writeDoubleLE(base.index, at + 8)
-  base.hash.copy(bytes, at + 16)
-  bytes.write(base.logId, at + 48, 'hex')
-  bytes.writeDoubleLE(base.stamp.lamport, at + 64)
-  bytes.writeDoubleLE(base.stamp.wallMs, at + 72)
-  bytes.writeDoubleLE(floor, at + 80)
-  base.epochs.forEach(({ epoch, startIndex, lastIndex, hash, startHash }, i) => {
-    const from = at + HEADER_SIZE_BYTES + i * EPOCH_SIZE_BYTES
-    bytes.writeDoubleLE(epoch, from)
-    bytes.writeDoubleLE(startIndex, from + 8)
-    bytes.writeDoubleLE(lastIndex, from + 16)
-    hash.copy(bytes, from + 24)
-    startHash.copy(bytes, from + 24 + HASH_SIZE_BYTES)
-  })
-  return frame.finish(BaseKind.HEADER)
-}
-
-/** What a header says; a text where it is none that this version reads. */
-export function readHeader(payload: Buffer): { shard: number; base: LogBase; floor: number } | string {
-  const epochsSize = payload.length - HEADER_SIZE_BYTES
-  const isWhole = epochsSize > 0 && epochsSize % EPOCH_SIZE_BYTES === 0
-  if (!isWhole || payload.readUInt32LE(0) !== MAGIC) return 'it does not begin as a base does'
-  const version = payload.readUInt16LE(4)
-  if (version !== BASE_VERSION) return `its version is ${version}, expected ${BASE_VERSION}`
-  const epochs: BaseEpoch[] = []
-  for (let at = HEADER_SIZE_BYTES; at < payload.length; at += EPOCH_SIZE_BYTES) {
-    epochs.push({
-      epoch: payload.readDoubleLE(at),
-      startIndex: payload.readDoubleLE(at + 8),
-      lastIndex: payload.readDoubleLE(at + 16),
-      hash: Buffer.from(payload.subarray(at + 24, at + 24 + HASH_SIZE_BYTES)),
-      startHash: Buffer.from(payload.subarray(at + 24 + HASH_SIZE_BYTES, at + EPOCH_SIZE_BYTES)),
-    })
-  }
-  const base = {
-    logId: payload.toString('hex', 48, 64),
-    index: payload.readDoubleLE(8),
-    hash: Buffer.from(payload.subarray(16, 48)),
-    stamp: { lamport: payload.readDoubleLE(64), wallMs: payload.readDoubleLE(72) },
-    epochs,
-  }
-  return { shard: payload.readUInt16LE(6), base, floor: payload.readDoubleLE(80) }
 }
 
 export function readEnd(payload: Buffer): BaseEnd {

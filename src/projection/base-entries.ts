@@ -3,12 +3,15 @@
  * enough to be kept in memory. Frames read lately are kept, up to a number of bytes.
  */
 import type { BlobView } from '../log/blob-store.js'
-import type { Entry } from '../log/entry.js'
+import { type Entry, EntryFlag, type Stamp } from '../log/entry.js'
 import { LogError } from '../log/errors.js'
 import type { BaseName, LogBase } from '../log/log-base.js'
-import { type BaseEnd, BaseKind, END_FRAME_SIZE_BYTES, readEnd, readHeader } from './base-codec.js'
+import type { Moment } from '../log/moment.js'
+import { type BaseEnd, BaseKind, END_FRAME_SIZE_BYTES, readEnd } from './base-codec.js'
+import { readHeader } from './base-header.js'
 import { BaseRow } from './base-rows.js'
 import { checkedPayload, FRAME_HEADER_SIZE_BYTES, FRAME_SIZE_BYTES_MAX } from './frames.js'
+import type { PrefixHorizon } from './kept-prefixes.js'
 
 const CACHE_SIZE_BYTES = 4_194_304
 /** Larger than most frames of entries. */
@@ -22,9 +25,12 @@ export interface BaseDirectory {
 
 export class BaseEntries {
   readonly base: LogBase
+  /** Keys of which more is in it than their newest entries. */
+  readonly kept: readonly PrefixHorizon[]
   readonly shard: number
   readonly #blob: BlobView
   readonly #directory: BaseDirectory
+  readonly #entryCount: number
   readonly #row = new BaseRow()
   /** Payloads by frame, least recently used first. */
   readonly #cache = new Map<number, Buffer>()
@@ -45,9 +51,16 @@ export class BaseEntries {
       throw fail(`it is of shard ${header.shard}, index ${base.index}`)
     }
     this.base = base
+    this.kept = header.kept
     const endAt = blob.sizeBytes - END_FRAME_SIZE_BYTES
     const end = readEnd(this.#frame(endAt, BaseKind.END, fail))
+    this.#entryCount = end.entries
     this.#directory = this.#readDirectory(end, endAt, fail)
+  }
+
+  /** Entries in it, with those of which only the request table needs the place. */
+  get entryCount(): number {
+    return this.#entryCount
   }
 
   /** Number of frames of entries. */
@@ -86,6 +99,33 @@ export class BaseEntries {
   /** The entry at `index`; a stub's key and value are empty. Undefined where the base has none. Throws as `find`. */
   entry(index: number): Entry | undefined {
     return this.find(index)?.entry(this.epochOf(index))
+  }
+
+  /**
+   * The last entry in the base at or before a moment; one in the middle of a batch only where an index is asked for.
+   * Undefined where none is. Throws as `find`.
+   */
+  lastAt(moment: Moment): { readonly index: number; readonly stamp: Stamp } | undefined {
+    const row = this.#row
+    const isAfter = () => isRowAfter(row, moment)
+    let low = 0
+    let high = this.frameCount
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      row.first(this.#payload(middle))
+      if (isAfter()) high = middle
+      else low = middle + 1
+    }
+    // A batch may have begun in a frame before.
+    for (let number = low - 1; number >= 0; number--) {
+      let found: { index: number; stamp: Stamp } | undefined
+      for (let more = row.first(this.#payload(number)); more && !isAfter(); more = row.next()) {
+        if (moment.kind !== 'index' && (row.flags & EntryFlag.BATCH_CONTINUES) !== 0) continue
+        found = { index: row.index, stamp: { lamport: row.lamport, wallMs: row.wallMs } }
+      }
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   /** The epoch that holds this index, which must not be above the base. */
@@ -168,6 +208,11 @@ export class BaseEntries {
     }
     return pieces.length === 2 && head.length === 0 ? pieces[1]! : Buffer.concat(pieces)
   }
+}
+
+function isRowAfter(row: BaseRow, moment: Moment): boolean {
+  if (moment.kind === 'index') return row.index > moment.index
+  return moment.kind === 'wall' ? row.wallMs > moment.wallMs : row.lamport > moment.lamport
 }
 
 /** A directory from the payloads of its frames. */

@@ -194,12 +194,21 @@ export class BaseRow {
     return (this.payload[this.at + RowAt.flags]! & STUB) !== 0
   }
 
+  /** As stored, without the mark of a stub. */
+  get flags(): number {
+    return this.payload[this.at + RowAt.flags]! & ~STUB
+  }
+
   get lamport(): number {
     return this.payload.readDoubleLE(this.at + RowAt.lamport)
   }
 
   get wallMs(): number {
     return this.payload.readDoubleLE(this.at + RowAt.wallMs)
+  }
+
+  get previous(): Position {
+    return this.payload.readDoubleLE(this.at + RowAt.previous)
   }
 
   get sequence(): number {

@@ -7,6 +7,7 @@ import type { BlobStore } from '../log/blob-store.js'
 import { reasonOf } from '../log/errors.js'
 import type { Log } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
+import { saveStarts } from '../log/record-starts.js'
 import { openBase, removeOtherBases, restoreBase } from './base.js'
 import {
   decodeCheckpoint,
@@ -39,7 +40,8 @@ export interface CheckpointContext {
   readonly logger: Logger
 }
 
-interface CheckpointName {
+/** A checkpoint's blob, and the end of a record that it was made at. */
+export interface CheckpointName {
   readonly name: string
   readonly index: number
   readonly hash: Buffer
@@ -47,8 +49,8 @@ interface CheckpointName {
 
 /**
  * Writes a checkpoint of the projection's committed state and removes old ones but for those that are so many entries
- * apart; resolves to its index when it is durable. Undefined, and nothing done, when there is nothing new, or when the commit index is not the end of a record
- * that is durable here: try again later. Not twice at a time for one shard.
+ * apart; resolves to its index when it is durable. Undefined, and nothing done, when there is nothing new, or when the
+ * commit index is not the end of a record that is durable here: try again later. Not twice at a time for one shard.
  * @throws LogError when the store failed
  */
 export async function saveCheckpoint(
@@ -66,6 +68,7 @@ export async function saveCheckpoint(
   if ((await blobs.names(name)).length > 0) return undefined
   await blobs.write(name, encodeCheckpoint(identity, state))
   logger.debug({ shard: log.shard, index, keys: state.keys.keyCount }, 'checkpoint written')
+  await saveStarts(log, blobs, index)
   const all = await checkpointNames(log.shard, blobs)
   const kept = worthKeeping(all, log, entriesApart)
   for (const old of all) if (!kept.has(old)) await blobs.remove(old.name)
@@ -225,8 +228,8 @@ function nameOf(shard: number, index: number, hash: Buffer): string {
   return `${prefixOf(shard)}${String(index).padStart(13, '0')}/${hash.toString('hex')}`
 }
 
-/** The shard's checkpoints, newest first. */
-async function checkpointNames(shard: number, blobs: BlobStore): Promise<CheckpointName[]> {
+/** The shard's checkpoints as their names say, newest first: none is trusted yet. */
+export async function checkpointNames(shard: number, blobs: BlobStore): Promise<CheckpointName[]> {
   const names = await blobs.names(prefixOf(shard))
   const found: CheckpointName[] = []
   for (const name of names) {

@@ -37,6 +37,10 @@ export class EntryReader implements EntryView {
     this.#cache = cacheSizeBytes === 0 ? undefined : new ValueCache(cacheSizeBytes)
   }
 
+  get base(): BaseEntries | undefined {
+    return this.#base
+  }
+
   /** From now on entries up to the base's index are read from there. */
   useBase(base: BaseEntries | undefined): void {
     this.#base = base
@@ -69,8 +73,7 @@ export class EntryReader implements EntryView {
    */
   record(position: Position): LogRecord {
     if (!(position > 0)) throw new RangeError(`position ${position}: no entry is there`)
-    if (position < this.#baseEnd)
-      throw outOfRetention(this.#log.shard, indexOf(position), this.#log.baseIndex)
+    if (position < this.#baseEnd) throw outOfRetention(this.#log)
     const record = this.#log.read(recordOf(position))
     if (record !== undefined && slotOf(position) < record.count) return record
     const shard = this.#log.shard

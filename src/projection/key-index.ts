@@ -30,6 +30,32 @@ export interface CommittedKeys {
   positionOf(bytes: Buffer, start: number, length: number): number
 }
 
+/** Writes of keys, as many as anybody may need room for: one element of each array for each write. */
+export interface KeyWrites {
+  /** Where the keys lie, each from its start, so many bytes. */
+  bytes: Buffer
+  readonly starts: Uint32Array
+  readonly lengths: Uint32Array
+  /** Positions, negative for a DELETE. */
+  readonly signed: Float64Array
+  /** Position of the key's entry before. */
+  readonly previous: Float64Array
+  /** The index's own notes. */
+  readonly ids: Int32Array
+}
+
+/** Room for so many writes. */
+export function keyWrites(countMax: number): KeyWrites {
+  return {
+    bytes: Buffer.alloc(0),
+    starts: new Uint32Array(countMax),
+    lengths: new Uint32Array(countMax),
+    signed: new Float64Array(countMax),
+    previous: new Float64Array(countMax),
+    ids: new Int32Array(countMax),
+  }
+}
+
 export class KeyIndex {
   /** The keys by id, for ordering them. Ids of keys whose every write was undone stay and are invisible. */
   readonly keys = new KeyRows()
@@ -153,6 +179,41 @@ export class KeyIndex {
     const signed = isDelete ? -position : position
     this.keys.setNewest(id, signed)
     this.#settle(id, signed)
+  }
+
+  /**
+   * Applies the first `count` of these writes, which are committed, to an index that has no tentative write, in order.
+   * Three times as quick as `write` and `commit`: while the memory of one key is on its way the next one is asked for
+   * already, and where the newest position of the key with this hash is the one that the write names as its previous,
+   * nobody needs to compare keys.
+   * @returns number of the first write whose `previous` is not what the index held, -1 where there is none; with
+   *   `lenient` such a write is applied all the same
+   */
+  replay(
+    { bytes, starts, lengths, signed, previous, ids }: KeyWrites,
+    count: number,
+    lenient: boolean,
+  ): number {
+    const keys = this.keys
+    for (let i = 0; i < count; i++) {
+      ids[i] = hashKey(bytes, starts[i]!, lengths[i]!, this.#seedLow, this.#seedHigh)
+    }
+    for (let i = 0; i < count; i++) ids[i] = this.#table.candidate(ids[i]!)
+    let touched = 0
+    for (let i = 0; i < count; i++) if (ids[i] !== -1) touched += keys.newest(ids[i]!)
+    for (let i = 0; i < count; i++) {
+      let id = ids[i]!
+      let before = id === -1 ? 0 : keys.newest(id)
+      if (before === 0 || Math.abs(before) !== previous[i]) {
+        id = this.findOrAdd(bytes, starts[i]!, lengths[i]!)
+        before = keys.newest(id)
+        if (Math.abs(before) !== previous[i] && !lenient) return i
+      }
+      keys.setNewest(id, signed[i]!)
+      this.#settle(id, signed[i]!)
+    }
+    // Never: but it is not to be optimised away.
+    return Number.isNaN(touched) ? 0 : -1
   }
 
   /** The committed state as it is now, for reading it at leisure while the index goes on. */

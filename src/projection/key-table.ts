@@ -48,6 +48,16 @@ export class KeyTable {
     }
   }
 
+  /** Id of the first key with this hash, or -1: mostly the key itself, which nobody has looked at yet. */
+  candidate(hash: number): number {
+    const slots = this.#directory[hash >>> this.#shift]!.slots
+    const mask = slots.length - 1
+    for (let at = (hash << 1) & mask; ; at = (at + 2) & mask) {
+      const found = slots[at + 1]!
+      if (found === 0 || slots[at] === hash) return found - 1
+    }
+  }
+
   /** Adds an id whose key is not in the table yet. */
   insert(hash: number, id: number): void {
     let table = this.#directory[hash >>> this.#shift]!

@@ -2,7 +2,7 @@
  * Which keys differ between two indexes. Two that are close are compared by what lies between them: each entry names the
  * one before it of its key. Two that are far apart are compared as past views, key by key.
  */
-import { Operation, type Position, positionOf } from '../log/entry.js'
+import { Operation, positionOf } from '../log/entry.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
 import { ProjectionError } from './errors.js'
@@ -15,12 +15,15 @@ import type { ShardProjection } from './shard-projection.js'
 /** Keys compared, and records read, between two pauses: a few ms. */
 const KEYS_BETWEEN_PAUSES = 16_384
 const RECORDS_BETWEEN_PAUSES = 16
+const KEYS_AT_ONCE = 131_072
+/** More than this share of all keys is not sorted: those in order are gone through. */
+const SORTED_SHARE = 32
 
-/** A key with another newest entry at each of the two indexes: positions, 0 where it had none. */
-export interface ChangedKey {
-  readonly id: number
-  readonly before: Position
-  readonly after: Position
+/** Keys with another newest entry at each of the two indexes, in byte order. */
+export interface ChangedKeys {
+  readonly ids: number[]
+  /** Of each key two positions, before and after; 0 where it had no entry. */
+  readonly positions: number[]
 }
 
 export interface DiffRange extends KeyRange {
@@ -30,23 +33,26 @@ export interface DiffRange extends KeyRange {
 }
 
 /**
- * The keys of `projection.keys`, in byte order, that were written between the two indexes. So many entries are read
- * through to find out at most; beyond that two views are compared. Throws as `PastViews.at`.
+ * The keys of `projection.keys`, in byte order, that were written between the two indexes, at most `KEYS_AT_ONCE` at a
+ * time. So many entries are read through to find out at most; beyond that two views are compared. Throws as
+ * `PastViews.at`.
  */
 export function changedKeys(
   projection: ShardProjection,
   views: PastViews,
   range: DiffRange,
   readThroughMax: number,
-): AsyncGenerator<ChangedKey, void, void> {
-  const isNear = range.toIndex - range.fromIndex <= readThroughMax
+): AsyncGenerator<ChangedKeys, void, void> {
+  // Below the base there are only views, of keys that it keeps more of.
+  const isNear =
+    range.toIndex - range.fromIndex <= readThroughMax && range.fromIndex >= projection.log.baseIndex
   return isNear ? changedBetween(projection, range) : differentIn(projection, views, range)
 }
 
 async function* changedBetween(
   projection: ShardProjection,
   range: DiffRange,
-): AsyncGenerator<ChangedKey, void, void> {
+): AsyncGenerator<ChangedKeys, void, void> {
   const { log, keys, pause } = projection
   const changes = new Changes(keys, range)
   let records = 0
@@ -57,14 +63,15 @@ async function* changedBetween(
     }
   }
   checkReadTo(log, changes.lastIndex, range)
-  yield* changes.inOrder()
+  if (changes.count > projection.keyCount / SORTED_SHARE) await projection.orderKeys()
+  yield* changes.inOrder(projection)
 }
 
 async function* differentIn(
   projection: ShardProjection,
   views: PastViews,
   range: DiffRange,
-): AsyncGenerator<ChangedKey, void, void> {
+): AsyncGenerator<ChangedKeys, void, void> {
   const from = await views.at(range.fromIndex)
   const to = await views.at(range.toIndex)
   await projection.orderKeys()
@@ -72,12 +79,23 @@ async function* differentIn(
   const { keys, pause } = projection
   const blocks = projection.orderedKeys()
   let examined = 0
+  let run = newRun()
   for (const id of idsInRange(keys.keys, blocks, range)) {
     if (++examined % KEYS_BETWEEN_PAUSES === 0) await pause()
     const before = from.at(id)
     const after = to.at(id)
-    if (before !== after) yield { id, before: Math.abs(before), after: Math.abs(after) }
+    if (before === after) continue
+    run.ids.push(id)
+    run.positions.push(Math.abs(before), Math.abs(after))
+    if (run.ids.length < KEYS_AT_ONCE) continue
+    yield run
+    run = newRun()
   }
+  if (run.ids.length > 0) yield run
+}
+
+function newRun(): ChangedKeys {
+  return { ids: [], positions: [] }
 }
 
 /** What was written between two indexes: of each key, the entry before the first and the last one. */
@@ -85,6 +103,7 @@ class Changes {
   lastIndex = 0
   readonly #keys: KeyIndex
   readonly #range: DiffRange
+  readonly #isAll: boolean
   readonly #before = new PositionChunks()
   readonly #after = new PositionChunks()
   readonly #ids: number[] = []
@@ -92,6 +111,7 @@ class Changes {
   constructor(keys: KeyIndex, range: DiffRange) {
     this.#keys = keys
     this.#range = range
+    this.#isAll = range.start.length === 0 && range.end === undefined
   }
 
   add(record: LogRecord): void {
@@ -101,7 +121,7 @@ class Changes {
     for (let slot = Math.max(0, fromIndex + 1 - firstIndex); slot < end; slot++) {
       const operation = record.operation(slot)
       if (operation !== Operation.SET && operation !== Operation.DELETE) continue
-      if (!this.#isWanted(record.key(slot))) continue
+      if (!this.#isAll && !this.#isWanted(record.key(slot))) continue
       const id = this.#keys.find(record.bytes, record.keyStart(slot), record.keyLength(slot))
       if (this.#after.at(id) === 0) {
         this.#before.set(id, record.previous(slot))
@@ -112,10 +132,35 @@ class Changes {
     this.lastIndex = record.lastIndex
   }
 
-  *inOrder(): Generator<ChangedKey, void, void> {
+  /** How many keys were written. */
+  get count(): number {
+    return this.#ids.length
+  }
+
+  *inOrder(projection: ShardProjection): Generator<ChangedKeys, void, void> {
+    let run = newRun()
+    for (const id of this.#ordered(projection)) {
+      run.ids.push(id)
+      run.positions.push(this.#before.at(id), this.#after.at(id))
+      if (run.ids.length < KEYS_AT_ONCE) continue
+      yield run
+      run = newRun()
+    }
+    if (run.ids.length > 0) yield run
+  }
+
+  /** Where all keys are in order already, as they mostly are, many of them are picked out sooner than sorted. */
+  #ordered(projection: ShardProjection): Iterable<number> {
+    const ids = Int32Array.from(this.#ids)
+    const isSorted = projection.keys === this.#keys && projection.unorderedCount === 0
+    if (isSorted && ids.length > projection.keyCount / SORTED_SHARE) return this.#pickedOut(projection)
     const { keys } = this.#keys
-    for (const id of Int32Array.from(this.#ids).sort((left, right) => keys.compare(left, right))) {
-      yield { id, before: this.#before.at(id), after: this.#after.at(id) }
+    return ids.sort((left, right) => keys.compare(left, right))
+  }
+
+  *#pickedOut(projection: ShardProjection): Generator<number, void, void> {
+    for (const id of idsInRange(this.#keys.keys, projection.orderedKeys(), this.#range)) {
+      if (this.#after.at(id) !== 0) yield id
     }
   }
 

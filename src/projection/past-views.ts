@@ -59,7 +59,7 @@ export class PastViews {
    */
   async at(index: number): Promise<PastPositions> {
     const { log } = this.#context
-    if (index < log.baseIndex) throw outOfRetention(log)
+    if (index < this.#projection.horizons.lowestIndex) throw outOfRetention(log)
     this.#forgetForeign()
     const kept = this.#kept.findIndex(view => view.index === index)
     if (kept !== -1) {
@@ -90,8 +90,9 @@ export class PastViews {
 
   /** The committed state of now, with what came after `index` taken back; undefined where that is too much. */
   #nearPresent(index: number): Promise<PastPositions> | undefined {
-    const { committedIndex } = this.#projection
-    if (index > committedIndex || committedIndex - index > this.#limits.takenBackMax) return undefined
+    const { committedIndex, log } = this.#projection
+    if (index < log.baseIndex || index > committedIndex || committedIndex - index > this.#limits.takenBackMax)
+      return undefined
     return this.#takeBack(index, committedIndex)
   }
 
@@ -167,13 +168,15 @@ export class PastViews {
     for (const payload of base.payloads()) {
       for (let more = row.first(payload); more; more = row.next()) {
         const { operation, position } = row
+        // Of some keys a base has all that they held since a moment before it.
+        if (row.index > index) return { index, positions: begun }
         if (row.isStub || (operation !== Operation.SET && operation !== Operation.DELETE)) continue
         const id = keys.find(payload, row.keyStart, row.keyLength)
         if (id !== -1) begun.set(id, operation === Operation.DELETE ? -position : position)
       }
       await this.#projection.pause()
     }
-    return { index: base.base.index, positions: begun }
+    return { index: Math.min(index, base.base.index), positions: begun }
   }
 
   async #replay({ index, positions }: KeptView, until: number, keys: KeyIndex): Promise<void> {

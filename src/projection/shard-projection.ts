@@ -11,6 +11,7 @@ import type { CommittedRequests } from './committed-requests.js'
 import { type Digest, digestOf } from './digest.js'
 import { EntryReader, type EntryView } from './entry-reader.js'
 import { ProjectionError } from './errors.js'
+import { Horizons } from './horizons.js'
 import { type CommittedKeys, KeyIndex } from './key-index.js'
 import { type KeyBlocks, OrderedKeys } from './ordered-keys.js'
 import { RequestTable, type RequestTableLimits } from './request-table.js'
@@ -47,6 +48,8 @@ export class ShardProjection {
   readonly log: Log
   readonly pause: () => Promise<void>
   readonly requestLimits: Partial<RequestTableLimits>
+  /** What can still be read of each key. */
+  readonly horizons: Horizons
   #keys: KeyIndex
   #requests: RequestTable
   #ordered: OrderedKeys
@@ -72,12 +75,19 @@ export class ShardProjection {
     this.#ordered = new OrderedKeys(this.#keys.keys)
     this.#reader = new EntryReader(options.log, options.valueCacheSizeBytes ?? VALUE_CACHE_SIZE_BYTES)
     this.#reader.useBase(base)
+    this.horizons = new Horizons(options.log)
+    this.horizons.useBase(base?.kept ?? [])
     this.#watches = new Watches(this)
   }
 
   /** All keys that were ever seen; another object after `install`. Nobody else may write to it. */
   get keys(): KeyIndex {
     return this.#keys
+  }
+
+  /** What stands for the entries that the log does not hold any more; undefined where it holds all. */
+  get base(): BaseEntries | undefined {
+    return this.#reader.base
   }
 
   /** Entries up to here are in the newest state. */
@@ -220,6 +230,7 @@ export class ShardProjection {
    */
   useBase(base: BaseEntries): void {
     this.#reader.useBase(base)
+    this.horizons.useBase(base.kept)
     this.#watches.wake()
   }
 
@@ -235,6 +246,7 @@ export class ShardProjection {
     this.#committedIndex = restored.index
     this.#reader.forget()
     this.#reader.useBase(base)
+    this.horizons.useBase(base.kept)
     this.#watches.wake()
   }
 

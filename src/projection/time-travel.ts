@@ -5,9 +5,9 @@
  * Indexes are cuts that `indexAtMoment` found: never inside an atomic batch.
  */
 import { type Entry, indexOf, Operation, type Position } from '../log/entry.js'
-import { outOfRetention } from '../log/log-base.js'
 import type { CheckpointContext } from './checkpoint.js'
 import { changedKeys, type DiffRange } from './past-diff.js'
+import { type Pair, readPairs } from './past-entries.js'
 import { type PastViewLimits, PastViews } from './past-views.js'
 import { idsInRange, type KeyRange } from './scan.js'
 import type { ShardProjection } from './shard-projection.js'
@@ -79,15 +79,16 @@ export class TimeTravel {
    * @throws LogError LOG_OUT_OF_RETENTION (index: the base's) below the base, LOG_DAMAGED, LOG_IO; ProjectionError BUSY
    */
   async get(key: Buffer, index: number): Promise<Entry | undefined> {
-    this.#refuseDropped(index)
     const projection = this.#projection
+    const range = onlyKey(key)
+    this.#refuseDropped(index, range)
     let position = projection.locate(key, 0, key.length, 'newest')
     for (let steps = 0; indexOf(position) > index; steps++) {
       // Written very often since: the view knows where to begin.
       if (steps >= this.#stepsMax) return await this.#getInView(key, index)
       position = projection.entry(position)?.previous ?? 0
     }
-    return this.#entryAt(position, index)
+    return this.#entryAt(position, index, range)
   }
 
   /**
@@ -101,6 +102,8 @@ export class TimeTravel {
       const entry = projection.entry(position)
       if (entry === undefined) return
       if (indexOf(position) <= index) yield entry
+      // What the key held at its horizon is the last that can be read of it.
+      if (indexOf(position) <= projection.horizons.ofKey(key).index) return
       position = entry.previous
     }
   }
@@ -109,6 +112,7 @@ export class TimeTravel {
   async scan(options: PastScanOptions): Promise<PastPage> {
     const projection = this.#projection
     const { index, limit, sizeBytesMax } = options
+    this.#refuseDropped(index, options)
     const view = await this.#views.at(index)
     await projection.orderKeys()
     // Nothing is awaited between these: they are of one moment.
@@ -125,7 +129,7 @@ export class TimeTravel {
       if (++examined % KEYS_BETWEEN_PAUSES === 0) await projection.pause()
       const position = view.at(id)
       if (position <= 0) continue
-      const entry = this.#entryAt(position, index)
+      const entry = this.#entryAt(position, index, options)
       if (entry === undefined || entry.operation === Operation.DELETE) continue
       entries.push(entry)
       sizeBytes += ITEM_SIZE_BYTES + entry.key.length + entry.value.length
@@ -139,35 +143,36 @@ export class TimeTravel {
     const { fromIndex, toIndex } = range
     if (fromIndex > toIndex)
       throw new RangeError(`a diff from index ${fromIndex} to ${toIndex}, which is before`)
-    this.#refuseDropped(fromIndex)
+    this.#refuseDropped(fromIndex, range)
     const { keys } = this.#projection.keys
+    const changed = changedKeys(this.#projection, this.#views, range, this.#readThroughMax)
     let batch: Difference[] = []
     let sizeBytes = 0
-    let reads = 0
-    const changed = changedKeys(this.#projection, this.#views, range, this.#readThroughMax)
-    for await (const { id, before, after } of changed) {
-      if (++reads % READS_BETWEEN_PAUSES === 0) await this.#projection.pause()
-      const difference = this.#difference(keys.copy(id), range, before, after)
-      if (difference === undefined) continue
-      batch.push(difference)
-      sizeBytes += difference.key.length + (difference.before?.value.length ?? 0)
-      sizeBytes += difference.after?.value.length ?? 0
-      if (batch.length < BATCH_DIFFERENCES_MAX && sizeBytes < BATCH_SIZE_BYTES_MAX) continue
-      yield batch
-      batch = []
-      sizeBytes = 0
+    for await (const { ids, positions } of changed) {
+      for (let from = 0; from < ids.length; ) {
+        const pairs = await readPairs(this.#projection, positions.slice(2 * from))
+        for (let place = 0; place < pairs.count; place++) {
+          const key = keys.copy(ids[from + place]!)
+          const difference = this.#difference(key, range, pairs.pair(place, key))
+          if (difference === undefined) continue
+          batch.push(difference)
+          sizeBytes += difference.key.length + (difference.before?.value.length ?? 0)
+          sizeBytes += difference.after?.value.length ?? 0
+          if (batch.length < BATCH_DIFFERENCES_MAX && sizeBytes < BATCH_SIZE_BYTES_MAX) continue
+          yield batch
+          batch = []
+          sizeBytes = 0
+        }
+        from += pairs.count
+      }
     }
     if (batch.length > 0) yield batch
   }
 
-  #difference(
-    key: Buffer,
-    { fromIndex, toIndex }: DiffRange,
-    beforeAt: Position,
-    afterAt: Position,
-  ): Difference | undefined {
-    const before = this.#entryAt(beforeAt, fromIndex)
-    const after = this.#entryAt(afterAt, toIndex)
+  #difference(key: Buffer, range: DiffRange, { before, after }: Pair): Difference | undefined {
+    // Unless retention has just overtaken the read.
+    if (before === undefined) this.#refuseDropped(range.fromIndex, range)
+    if (after === undefined) this.#refuseDropped(range.toIndex, range)
     const held = before?.operation === Operation.SET ? before : undefined
     const holds = after?.operation === Operation.SET ? after : undefined
     if (held === undefined && holds === undefined) return undefined
@@ -178,19 +183,22 @@ export class TimeTravel {
   async #getInView(key: Buffer, index: number): Promise<Entry | undefined> {
     const view = await this.#views.at(index)
     const id = this.#projection.keys.find(key, 0, key.length)
-    return this.#entryAt(id === -1 ? 0 : Math.abs(view.at(id)), index)
+    return this.#entryAt(id === -1 ? 0 : Math.abs(view.at(id)), index, onlyKey(key))
   }
 
   /** An entry that a state at `index` names. A DELETE may be gone that a base stands for: then there is no entry. */
-  #entryAt(position: Position, index: number): Entry | undefined {
+  #entryAt(position: Position, index: number, range: KeyRange): Entry | undefined {
     const entry = position === 0 ? undefined : this.#projection.entry(position)
     // Unless retention has just overtaken the read.
-    if (entry === undefined) this.#refuseDropped(index)
+    if (entry === undefined) this.#refuseDropped(index, range)
     return entry
   }
 
-  #refuseDropped(index: number): void {
-    const { log } = this.#projection
-    if (index < log.baseIndex) throw outOfRetention(log.shard, index, log.baseIndex)
+  #refuseDropped(index: number, { start, end }: KeyRange): void {
+    this.#projection.horizons.checkRange(start, end, index)
   }
+}
+
+function onlyKey(key: Buffer): KeyRange {
+  return { start: key, end: Buffer.concat([key, Buffer.of(0)]) }
 }

@@ -6,12 +6,13 @@
 import type { BlobStore } from '../log/blob-store.js'
 import { LogError } from '../log/errors.js'
 import type { Log } from '../log/log.js'
-import { baseBlobName, describeBase, outOfRetention } from '../log/log-base.js'
+import { baseBlobName, describeBase, horizonOf, outOfRetention } from '../log/log-base.js'
 import type { Logger } from '../log/logger.js'
 import { openBase } from './base.js'
 import { encodeBase } from './base-codec.js'
 import { startProjection } from './checkpoint.js'
 import { clearBelowBase } from './install-base.js'
+import { type PrefixHorizon, settledPrefixes } from './kept-prefixes.js'
 import type { CommittedState, ShardProjection } from './shard-projection.js'
 
 /** Records replayed between two pauses: a few ms. */
@@ -25,6 +26,12 @@ export interface TrimOptions {
   readonly logger: Logger
   /** End of a committed record: everything at or below goes, but for what the base keeps. See `trimIndexAt`. */
   readonly index: number
+  /** Now, epoch ms: what is dropped is said to have been dropped then. */
+  readonly writtenMs: number
+  /** Keys of which everything from a lower horizon on is wanted; as far as it is still there, it is kept. */
+  readonly keep?: readonly PrefixHorizon[]
+  /** Awaited between slices of the work; where it rejects, nothing changes. Default: the projection's own. */
+  readonly pause?: () => Promise<void>
 }
 
 /** The last index at or below `index` that a log can be trimmed at; `baseIndex` where there is none. Throws as `read`. */
@@ -43,26 +50,31 @@ export function trimIndexAt(log: Log, projection: ShardProjection, index: number
  * @throws LogError LOG_GAP when no record that is committed and durable ends there, or the log was changed meanwhile;
  *   LOG_OUT_OF_RETENTION below the present base; LOG_DAMAGED, LOG_IO, LOG_POISONED. Nothing has changed then.
  */
-export async function trimLog({ log, projection, blobs, logger, index }: TrimOptions): Promise<void> {
+export async function trimLog(options: TrimOptions): Promise<void> {
+  const { log, projection, blobs, logger, index, writtenMs } = options
   const { shard } = log
   if (index === log.baseIndex) return
-  if (index < log.baseIndex) throw outOfRetention(shard, index, log.baseIndex)
+  if (index < log.baseIndex) throw outOfRetention(log)
   const committed = Math.min(projection.committedIndex, log.durableIndex)
   if (index > committed) {
     const text = `shard ${shard}: cannot trim at index ${index}: committed and durable up to ${committed}`
     throw new LogError('LOG_GAP', text, { shard, index })
   }
   // Described and, where possible, captured before the first await: one moment.
-  const base = describeBase(log, index)
+  const base = describeBase(log, index, writtenMs)
   const before = log.base === undefined ? undefined : openBase(shard, blobs, log.base)
+  const horizon = { index, stamp: base.stamp, droppedMs: writtenMs }
+  const kept = settledPrefixes(options.keep ?? [], before?.kept ?? [], horizonOf(log), horizon)
   const state = index === projection.committedIndex ? projection.capture() : undefined
   const context = { log, blobs, logger }
-  const { requestLimits, pause } = projection
+  const { requestLimits } = projection
+  const pause = options.pause ?? projection.pause
   const source = {
     log,
     before,
-    state: state ?? (await stateAt(context, projection, index)),
+    state: state ?? (await stateAt(context, { requestLimits, pause }, index)),
     requestLimits,
+    kept,
     pause,
   }
   const name = baseBlobName(shard, base)
@@ -84,7 +96,7 @@ export async function trimLog({ log, projection, blobs, logger, index }: TrimOpt
 /** The committed state as it was at `index`, replayed from the last checkpoint or base before it. */
 async function stateAt(
   context: { readonly log: Log; readonly blobs: BlobStore; readonly logger: Logger },
-  { requestLimits, pause }: ShardProjection,
+  { requestLimits, pause }: Pick<ShardProjection, 'requestLimits' | 'pause'>,
   index: number,
 ): Promise<CommittedState> {
   const options = { requestLimits, pause, valueCacheSizeBytes: 0 }

@@ -5,7 +5,9 @@
  */
 import type { Entry } from '../log/entry.js'
 import { LogError } from '../log/errors.js'
+import { horizonText } from '../log/horizon.js'
 import type { Log } from '../log/log.js'
+import { horizonOf } from '../log/log-base.js'
 import type { LogRecord } from '../log/record-codec.js'
 import { ProjectionError } from './errors.js'
 
@@ -115,7 +117,7 @@ export class Watches {
   ): Promise<WatchBatch | undefined> {
     const { committedIndex, appliedIndex, log } = this.#source
     const { undoneAbove } = watcher
-    if (watcher.next <= log.baseIndex) throw droppedBelow(log, watcher.next)
+    if (watcher.next <= log.baseIndex) throw droppedBelow(log)
     if (undoneAbove !== undefined) {
       watcher.undoneAbove = undefined
       if (options.tentative === true) {
@@ -166,8 +168,8 @@ export class Watches {
   }
 }
 
-function droppedBelow(log: Log, index: number): ProjectionError {
-  const text = `shard ${log.shard}, index ${index} was dropped by retention: entries are kept above index ${log.baseIndex}`
+function droppedBelow(log: Log): ProjectionError {
+  const text = horizonText(`shard_${log.shard}`, horizonOf(log))
   return new ProjectionError('OUT_OF_RETENTION', text, log.baseIndex)
 }
 
