@@ -5,16 +5,21 @@ import { toServiceError } from '../client/grpc-errors.js'
 import type {
   ClusterServer,
   GetShardMapRequest,
+  ReadBaseRequest,
+  ReadBaseResponse,
   ReadLogRequest,
   ReadLogResponse,
   ReadOrphansRequest,
   ReadOrphansResponse,
+  ReadRecordsRequest,
+  ReadRecordsResponse,
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
 import type { ClusterAdmin } from './cluster-admin.js'
 import { knownMap } from './forwarding.js'
 import { asVarveError } from './local-call.js'
-import type { NodeHost, ShardHost } from './node-host.js'
+import type { NodeHost } from './node-host.js'
+import { replicaHere } from './shard-names.js'
 import { OpenStreams } from './stream-pump.js'
 
 type ClusterMethods = Pick<
@@ -23,6 +28,8 @@ type ClusterMethods = Pick<
   | 'watchShardMap'
   | 'getNodeStatus'
   | 'readLog'
+  | 'readRecords'
+  | 'readBase'
   | 'getDigest'
   | 'readOrphans'
   | 'resubmit'
@@ -48,11 +55,16 @@ export class ClusterService {
     getNodeStatus: (_call, done) => answer(done, async () => this.#host.status()),
     readLog: (stream: ServerWritableStream<ReadLogRequest, ReadLogResponse>) =>
       void this.#streams.pump(stream, signal => this.#readLog(stream.request, signal)),
-    getDigest: (call, done) => answer(done, async () => await this.#replica(call.request.shard).digest()),
+    readRecords: (stream: ServerWritableStream<ReadRecordsRequest, ReadRecordsResponse>) =>
+      void this.#streams.pump(stream, signal => this.#readRecords(stream.request, signal)),
+    readBase: (stream: ServerWritableStream<ReadBaseRequest, ReadBaseResponse>) =>
+      void this.#streams.pump(stream, signal => this.#readBase(stream.request, signal)),
+    getDigest: (call, done) =>
+      answer(done, async () => await replicaHere(this.#host, call.request.shard).digest()),
     readOrphans: (stream: ServerWritableStream<ReadOrphansRequest, ReadOrphansResponse>) =>
       void this.#streams.pump(stream, signal => this.#readOrphans(stream.request, signal)),
     resubmit: (call, done) =>
-      answer(done, async () => await this.#replica(call.request.shard).resubmit(call.request)),
+      answer(done, async () => await replicaHere(this.#host, call.request.shard).resubmit(call.request)),
     listNodes: (_call, done) => answer(done, async () => this.#admin().listNodes()),
     leave: (call, done) => answer(done, async () => this.#admin().leave(call.request)),
     join: (call, done) => answer(done, async () => this.#admin().join(call.request)),
@@ -95,14 +107,28 @@ export class ClusterService {
   }
 
   async *#readLog(request: ReadLogRequest, signal: AbortSignal): AsyncGenerator<ReadLogResponse, void, void> {
-    yield* this.#replica(request.shard).readLog(request, signal)
+    yield* replicaHere(this.#host, request.shard).readLog(request, signal)
+  }
+
+  async *#readRecords(
+    request: ReadRecordsRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReadRecordsResponse, void, void> {
+    yield* replicaHere(this.#host, request.shard).readRecords(request, signal)
+  }
+
+  async *#readBase(
+    { shard }: ReadBaseRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReadBaseResponse, void, void> {
+    yield* replicaHere(this.#host, shard).readBase(signal)
   }
 
   async *#readOrphans(
     request: ReadOrphansRequest,
     signal: AbortSignal,
   ): AsyncGenerator<ReadOrphansResponse, void, void> {
-    yield* this.#replica(request.shard).readOrphans(request, signal)
+    yield* replicaHere(this.#host, request.shard).readOrphans(request, signal)
   }
 
   /** What only the coordinator decides is not passed on: whoever asks for it has to know whom they talk to. */
@@ -115,22 +141,6 @@ export class ClusterService {
     }
     throw new VarveError('FAILED_PRECONDITION', `${problem}: ask the coordinator, ${coordinator}`, {
       hint: coordinator,
-    })
-  }
-
-  /** This process's replica of the shard: these calls are about what is here, so none is passed on. */
-  #replica(name: string): ShardHost {
-    const held = this.#host.status().replicas.find(replica => replica.shard === name)
-    const host = held === undefined ? undefined : this.#host.shard(held.ordinal)
-    if (host !== undefined) return host
-    const map = this.#host.shardMap()
-    const shard = map?.shards.find(each => each.name === name)
-    if (map !== undefined && shard === undefined) {
-      const names = map.shards.map(each => each.name).join(', ')
-      throw new VarveError('UNKNOWN_SHARD', `there is no shard "${name}", the cluster has: ${names}`)
-    }
-    throw new VarveError('NOT_MEMBER', `${this.#host.address} has no replica of ${name}`, {
-      hint: shard?.head === '' ? undefined : shard?.head,
     })
   }
 }

@@ -5,11 +5,11 @@
  */
 
 import { backoffMs } from '../client/backoff.js'
-import { Channels } from '../client/channels.js'
+import { Channels, type Peer } from '../client/channels.js'
 import { delay } from '../client/delay.js'
 import { type ErrorCode, VarveError } from '../client/errors.js'
 import type { Shard, ShardMap } from '../generated/varve/v1/cluster.js'
-import type { KvClient, RequestContext } from '../generated/varve/v1/kv.js'
+import type { RequestContext } from '../generated/varve/v1/kv.js'
 import type { CallBudget } from './call-budget.js'
 import { asVarveError } from './local-call.js'
 import type { NodeHost, ShardHost } from './node-host.js'
@@ -50,19 +50,21 @@ export interface Errand<T> {
   /** Carries it out at a replica of this process. */
   here(host: ShardHost, signal: AbortSignal): Promise<T>
   /** Passes it on, with `hops` in its context. */
-  there(kv: KvClient, address: string, hops: number, timeoutMs: number, signal: AbortSignal): Promise<T>
+  there(peer: Peer, address: string, hops: number, timeoutMs: number, signal: AbortSignal): Promise<T>
 }
 
 export class Forwarding {
   readonly #host: NodeHost
-  readonly #channels = new Channels()
+  readonly #channels: Channels
   readonly #endMapWatch: () => void
   /** Ends everything that waits. */
   readonly #waiting = new Set<() => void>()
   #closed = false
 
-  constructor(host: NodeHost) {
+  /** The channels are this object's own from here on: it closes them. */
+  constructor(host: NodeHost, channels: Channels = new Channels()) {
     this.#host = host
+    this.#channels = channels
     this.#endMapWatch = host.onShardMap(map => this.#channels.prune(address => isNamed(map, address)))
   }
 
@@ -83,8 +85,8 @@ export class Forwarding {
   }
 
   /** A connection to another process; shared, do not close it. */
-  peer(address: string): KvClient {
-    return this.#channels.peer(address).kv
+  peer(address: string): Peer {
+    return this.#channels.peer(address)
   }
 
   /** The shard as the map has it now. Throws UNAVAILABLE before there is a map. */

@@ -8,12 +8,13 @@
  * for the next turn: several records are then under way at a time, each at another replica.
  */
 
-import type { ErrorCode } from '../client/errors.js'
+import { type ErrorCode, VarveError } from '../client/errors.js'
 import { WriteFlag } from '../client/session-frame.js'
 import { WriteFrameReader } from '../client/session-frame-request.js'
 import { shardOfKeyAt } from '../client/shard-of-key.js'
 import { EntryFlag, indexOf, Limits } from '../log/entry.js'
 import type { StampClock } from '../log/stamp.js'
+import { isSystemKeyAt, RESERVED_KEY } from '../log/system-key.js'
 import type { ShardProjection } from '../projection/shard-projection.js'
 import type { ReplicaDriver } from '../replication/replica-driver.js'
 import type { ReplySink } from './node-host.js'
@@ -86,6 +87,17 @@ export class HeadPipeline {
     this.#waiting.push({ reader, sink, nextId: firstId })
     this.#waitingWrites += count
     this.#schedule()
+  }
+
+  /**
+   * Appends a NOOP, at once: an entry that says nothing but that time has passed. Not in the middle of a step. Why that
+   * cannot be, as for strong writes; undefined when it is done.
+   */
+  appendNoop(): VarveError | undefined {
+    const refusal = this.#refusal(true)
+    if (refusal !== undefined) return new VarveError(refusal.code, refusal.message)
+    this.#record.appendNoop()
+    return undefined
   }
 
   /** All up to `index` is committed. */
@@ -230,7 +242,11 @@ export class HeadPipeline {
   /** Why a write cannot be done here. Sizes were checked when the frame was taken in. */
   #faultOf({ keyStart, keyLength }: FrameWrite): Fault | undefined {
     const { shardCount, ordinal, name } = this.#options
-    if (shardOfKeyAt(this.#reader.frame, keyStart, keyLength, shardCount) === ordinal) return undefined
+    const { frame } = this.#reader
+    if (isSystemKeyAt(frame, keyStart, keyLength) && this.#sink.writesSystemKeys !== true) {
+      return invalid(RESERVED_KEY)
+    }
+    if (shardOfKeyAt(frame, keyStart, keyLength, shardCount) === ordinal) return undefined
     return { code: 'WRONG_SHARD', message: `a key that was sent to ${name} belongs to another shard` }
   }
 

@@ -5,6 +5,9 @@ import { StampClock } from '../log/stamp.js'
 import type { ClusterAdmin } from './cluster-admin.js'
 import { ShardMapHolder } from './shard-map-holder.js'
 
+/** Clocks of one cluster may be so far ahead of each other (docs/protocol.md, Time). */
+const CLOCK_OFFSET_MS_MAX = 500
+
 export class HostBase {
   /** New at every start of the process (I2). */
   readonly incarnation = randomInt(1, 2 ** 47)
@@ -25,6 +28,12 @@ export class HostBase {
     const id = randomBytes(16)
     id.writeBigUInt64BE(BigInt(this.clock.tick()), 0)
     return id
+  }
+
+  observeWall(wallMs: number): void {
+    if (Number.isSafeInteger(wallMs) && wallMs > 0 && wallMs <= Date.now() + CLOCK_OFFSET_MS_MAX) {
+      this.clock.observeWall(wallMs)
+    }
   }
 
   observe(lamport: number): number {

@@ -15,14 +15,19 @@ import {
   type ScanRequest,
 } from '../generated/varve/v1/kv.js'
 import { Limits, Operation } from '../log/entry.js'
+import { isSystemKey, RESERVED_KEY } from '../log/system-key.js'
 import type { UnaryWrite } from './local-call.js'
 
 export const CLIENT_ID_SIZE = 16
 
-/** A write as `BatchOperation` has it; the operation of Set and Delete is in the method's name. */
-export function checkedWrite(request: BatchOperation): UnaryWrite {
+/**
+ * A write as `BatchOperation` has it; the operation of Set and Delete is in the method's name. `mayBeSystem`: it may be to a
+ * key that the cluster reserves.
+ */
+export function checkedWrite(request: BatchOperation, mayBeSystem = false): UnaryWrite {
   const { operation, key, value, condition, returnPrevious } = request
   checkKey(key)
+  if (!mayBeSystem && isSystemKey(key)) throw invalid(RESERVED_KEY)
   if (operation !== OperationMessage.SET && operation !== OperationMessage.DELETE) {
     throw invalid(
       `an operation of a batch is ${operation}, expected OPERATION_SET (1) or OPERATION_DELETE (2)`,
@@ -52,7 +57,7 @@ export function checkedBatch(operations: readonly BatchOperation[], map: ShardMa
       `a batch has ${operations.length} operations, at most ${Limits.recordEntriesMax} are allowed`,
     )
   }
-  const writes = operations.map(checkedWrite)
+  const writes = operations.map(operation => checkedWrite(operation))
   const sizeBytes = writes.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
   if (sizeBytes > Limits.batchSizeBytesMax) {
     throw invalid(
@@ -104,7 +109,8 @@ export function checkActor(actor: string): void {
   )
 }
 
-export function checkScan({ start, end }: ScanRequest): void {
+export function checkScan(range: Pick<ScanRequest, 'start' | 'end'>): void {
+  const { start, end } = range
   // One more than a key may have: the place right behind the longest key.
   const sizeMax = Limits.keySizeBytesMax + 1
   for (const [name, bound] of Object.entries({ start, end })) {

@@ -35,6 +35,8 @@ export interface WriteCall {
   readonly acknowledgedBelow: number
   readonly consistency: typeof FrameConsistency.STRONG | typeof FrameConsistency.WEAK
   readonly lamport: number
+  /** Whether it may be to keys that the cluster reserves. Default: no. */
+  readonly writesSystemKeys?: boolean
 }
 
 export interface ReadCall {
@@ -126,7 +128,7 @@ export async function readHere(host: ShardHost, call: ReadCall, signal: AbortSig
 function exchange(
   host: ShardHost,
   frame: Buffer,
-  from: { readonly clientId: Buffer; readonly actor: string },
+  from: Pick<ReplySink, 'clientId' | 'actor' | 'writesSystemKeys'>,
   signal: AbortSignal,
   take: (reader: ResponseFrameReader) => boolean,
 ): Promise<void> {
@@ -146,6 +148,7 @@ function exchange(
     const sink: ReplySink = {
       clientId: from.clientId,
       actor: from.actor,
+      writesSystemKeys: from.writesSystemKeys === true,
       get closed() {
         return closed
       },

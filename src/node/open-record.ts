@@ -30,6 +30,10 @@ export interface OpenRecordOptions {
   readonly tentative: TentativeBytes
 }
 
+/** Who asks for entries that no client asked for. */
+const NO_CLIENT = Buffer.alloc(16)
+const NOTHING = Buffer.alloc(0)
+
 export class OpenRecord {
   readonly #options: OpenRecordOptions
   readonly #writer = new RecordWriter()
@@ -148,6 +152,14 @@ export class OpenRecord {
     tentative.add(record.lastIndex, record.sizeBytes)
   }
 
+  /** Appends a record that says nothing but that time has passed. No other may be open. */
+  appendNoop(): void {
+    this.#begin()
+    const client = this.#writer.client(NO_CLIENT, '')
+    this.#writer.add(Operation.NOOP, 0, NOTHING, 0, 0, NOTHING, 0, 0, 0, client, 0)
+    this.close()
+  }
+
   #continueRun(id: number, index: number): number {
     this.#options.projection.recordRequest(this.#sink.clientId, id, index)
     if (this.#runCount === 0) {
@@ -173,14 +185,16 @@ export class OpenRecord {
   }
 
   #open(): void {
-    if (!this.#isOpen) {
-      const { stamp, firstIndex } = this.#options.driver.begin(this.#writer)
-      this.#isOpen = true
-      this.#firstIndex = firstIndex
-      this.#firstLamport = stamp.lamport
-      this.#wallMs = stamp.wallMs
-    }
+    if (!this.#isOpen) this.#begin()
     this.#client = this.#writer.client(this.#sink.clientId, this.#sink.actor)
+  }
+
+  #begin(): void {
+    const { stamp, firstIndex } = this.#options.driver.begin(this.#writer)
+    this.#isOpen = true
+    this.#firstIndex = firstIndex
+    this.#firstLamport = stamp.lamport
+    this.#wallMs = stamp.wallMs
   }
 
   #reopen(): void {

@@ -16,7 +16,7 @@ import type {
 import { toServiceError } from '../client/grpc-errors.js'
 import { asVarveError } from './local-call.js'
 
-const FILES = ['kv.proto', 'cluster.proto', 'replication.proto', 'entry.proto'].map(
+const FILES = ['kv.proto', 'cluster.proto', 'time_travel.proto', 'replication.proto', 'entry.proto'].map(
   file => `varve/v1/${file}`,
 )
 const SERVICES = ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection']

@@ -8,6 +8,8 @@ import { KvService, SessionRequest, SessionResponse } from '../generated/varve/v
 
 /** Tag of `frames` in both messages, as in kv.proto. */
 const FRAMES = (2 << 3) | 2
+/** Tag of a request's `wall_ms`. */
+const WALL_MS = 3 << 3
 
 /** `Kv` as generated, but for the codec of `Session`: register this one. */
 export const KvDefinition = {
@@ -23,16 +25,22 @@ export const KvDefinition = {
 export function decodeSessionRequest(bytes: Buffer): SessionRequest {
   const reader = new BinaryReader(bytes)
   const frames: Buffer[] = []
+  let wallMs: number | undefined
   while (reader.pos < reader.len) {
+    const tag = reader.uint32()
+    if (tag === WALL_MS) {
+      wallMs = Number(reader.uint64())
+      continue
+    }
     // A hello, or something newer than this code.
-    if (reader.uint32() !== FRAMES) return SessionRequest.decode(bytes)
+    if (tag !== FRAMES) return SessionRequest.decode(bytes)
     const length = reader.uint32()
     const start = reader.pos
     if (start + length > reader.len) throw new RangeError('a frame is longer than its message')
     frames.push(bytes.subarray(start, start + length))
     reader.pos = start + length
   }
-  return { hello: undefined, frames }
+  return { hello: undefined, frames, wallMs }
 }
 
 /** The message's bytes; nothing of the message is referred to afterwards. */

@@ -152,6 +152,7 @@ class Session implements ReplySink {
     try {
       if (this.#state === 'new') this.#open(message.hello)
       else if (message.hello !== undefined) throw invalid('a session has one hello, in its first message')
+      if (message.wallMs !== undefined) this.#host.observeWall(message.wallMs)
       this.#takeFrames(message.frames)
     } catch (error) {
       this.fail(asVarveError(error))
@@ -168,6 +169,7 @@ class Session implements ReplySink {
     }
     checkActor(actor)
     const lamport = this.#host.observe(stamp?.lamport ?? 0)
+    this.#host.observeWall(stamp?.wallMs ?? 0)
     this.clientId = clientId.length === 0 ? this.#host.newClientId() : clientId
     this.actor = actor
     this.#state = 'open'

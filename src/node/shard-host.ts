@@ -5,10 +5,13 @@ import { VarveError } from '../client/errors.js'
 import { frameKind } from '../client/session-frame.js'
 import type {
   Digest,
+  ReadBaseResponse,
   ReadLogRequest,
   ReadLogResponse,
   ReadOrphansRequest,
   ReadOrphansResponse,
+  ReadRecordsRequest,
+  ReadRecordsResponse,
   ReplicaStatus,
   ResubmitRequest,
   ResubmitResponse,
@@ -22,25 +25,31 @@ import {
   type WatchResponse,
 } from '../generated/varve/v1/kv.js'
 import type { ReplicaHeartbeat, ReplicaSummary } from '../generated/varve/v1/replication.js'
-import { indexOf } from '../log/entry.js'
+import type { BlobStore } from '../log/blob-store.js'
+import { type Entry, indexOf } from '../log/entry.js'
+import { type Horizon, horizonText } from '../log/horizon.js'
 import type { Log } from '../log/log.js'
+import { horizonOf } from '../log/log-base.js'
 import type { StampClock } from '../log/stamp.js'
+import { isSystemKey, isSystemPrefix, type RangeOfKeys, visibleRanges } from '../log/system-key.js'
 import type { ScanItem, StateView } from '../projection/scan.js'
 import type { ShardProjection } from '../projection/shard-projection.js'
+import type { TimeTravel } from '../projection/time-travel.js'
+import { watchFromHorizon } from '../projection/watch-snapshot.js'
 import type { ReplicaDriver, ReplicaListener } from '../replication/replica-driver.js'
+import { Closing } from './closing.js'
+import { CommitWaits } from './commit-waits.js'
 import { entryMessage, positionMessage } from './entry-message.js'
 import { HeadPipeline } from './head-pipeline.js'
 import type { ReplySink, ShardHost } from './node-host.js'
 import { readOrphans } from './orphans.js'
+import { PastReads } from './past-reads.js'
 import { ReadPath } from './read-path.js'
+import { readBase, readRecords } from './record-streams.js'
 import { Resubmitter } from './resubmit.js'
+import { SCAN_ITEMS_DEFAULT, SCAN_ITEMS_MAX, SCAN_SIZE_BYTES_TARGET } from './scan-limits.js'
 import { WriteAnswers } from './write-answers.js'
 
-/** A page of a scan has at most so many items when the request does not say, and never more than the second. */
-const SCAN_ITEMS_DEFAULT = 1_000
-const SCAN_ITEMS_MAX = 10_000
-/** A page ends at about so many bytes of keys and values. */
-const SCAN_SIZE_BYTES_TARGET = 1_048_576
 /** With more new keys than this they are brought in order in slices before a scan. */
 const UNORDERED_KEYS_MAX = 100_000
 
@@ -51,6 +60,9 @@ export interface ReplicaHostOptions {
   readonly shardCount: number
   readonly log: Log
   readonly projection: ShardProjection
+  /** The past of the same projection. */
+  readonly timeTravel: TimeTravel
+  readonly blobs: BlobStore
   readonly driver: ReplicaDriver
   readonly clock: StampClock
   /** 'strong' or 'weak': what a request gets that asks for neither. */
@@ -65,11 +77,13 @@ export interface ReplicaHostOptions {
 export class ReplicaHost implements ShardHost, ReplicaListener {
   readonly ordinal: number
   readonly name: string
+  readonly past: PastReads
   readonly #options: ReplicaHostOptions
   readonly #answers: WriteAnswers
   readonly #pipeline: HeadPipeline
   readonly #reads: ReadPath
   readonly #resubmitter: Resubmitter
+  readonly #waits: CommitWaits
 
   constructor(options: ReplicaHostOptions) {
     this.#options = options
@@ -88,6 +102,14 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     })
     this.#pipeline = new HeadPipeline({ ...options, answers: this.#answers })
     this.#reads = new ReadPath(options)
+    this.#waits = new CommitWaits(name)
+    const closing = new Closing({
+      ...options,
+      waits: this.#waits,
+      barrier: () => this.#reads.barrier(),
+      appendNoop: () => this.#pipeline.appendNoop(),
+    })
+    this.past = new PastReads({ ...options, closing, waits: this.#waits })
     this.#resubmitter = new Resubmitter({ ...options, host: this, barrier: () => this.#reads.barrier() })
     driver.listen(this)
   }
@@ -105,8 +127,10 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     else this.#checkToken(request)
     const { projection, address } = this.#options
     const limit = request.limit === 0 ? SCAN_ITEMS_DEFAULT : Math.min(request.limit, SCAN_ITEMS_MAX)
-    let { start, end } = request
     if (projection.unorderedCount > UNORDERED_KEYS_MAX) await projection.orderKeys()
+    const parts = visibleRanges(request)
+    if (request.reverse) parts.reverse()
+    let { start, end } = parts.shift()!
     for (;;) {
       const page = projection.scan({
         start,
@@ -117,17 +141,20 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
         sizeBytesMax: SCAN_SIZE_BYTES_TARGET,
         keysOnly: request.keysOnly,
       })
-      if (page.items.length > 0 || page.next === undefined) {
+      while (page.next === undefined && parts.length > 0 && this.#isEmpty(parts[0]!)) parts.shift()
+      const isLast = page.next === undefined && parts.length === 0
+      if (page.items.length > 0 || isLast) {
         const items = page.items.map(item => this.#scanItem(item, strong ? 'committed' : 'newest'))
         return {
           items,
-          more: page.next !== undefined,
+          more: !isLast,
           appliedIndex: projection.appliedIndex,
           node: address,
           cuts: [],
         }
       }
-      if (request.reverse) end = page.next
+      if (page.next === undefined) ({ start, end } = parts.shift()!)
+      else if (request.reverse) end = page.next
       else start = page.next
       // Only deleted keys so far: let others have their turn before looking further.
       await new Promise(resolve => setImmediate(resolve))
@@ -136,15 +163,19 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchResponse> {
-    const { projection, driver } = this.#options
+    const { projection, driver, timeTravel } = this.#options
     const from = request.fromIndex === 0 ? projection.committedIndex + 1 : request.fromIndex
     // At once, so that a watcher knows where it stands before anything happens.
     yield { entries: [], throughIndex: from - 1, epoch: driver.replica.epoch, snapshotIndex: 0 }
-    const watched = projection.watch(from, { prefix: request.prefix, tentative: request.tentative, signal })
+    const { prefix, tentative, snapshot } = request
+    const watched = watchFromHorizon(projection, timeTravel, from, { prefix, tentative, snapshot, signal })
+    const isVisible = isSystemPrefix(request.prefix) ? () => true : ({ key }: Entry) => !isSystemKey(key)
     try {
-      for await (const { entries, throughIndex, committedIndex } of watched) {
-        const messages = entries.map(entry => entryMessage(this.name, entry, committedIndex))
-        yield { entries: messages, throughIndex, epoch: driver.replica.epoch, snapshotIndex: 0 }
+      for await (const { entries, throughIndex, committedIndex, snapshotIndex } of watched) {
+        const messages = entries
+          .filter(isVisible)
+          .map(entry => entryMessage(this.name, entry, committedIndex))
+        yield { entries: messages, throughIndex, epoch: driver.replica.epoch, snapshotIndex }
       }
     } catch (error) {
       throw this.#outOfRetention(error)
@@ -171,6 +202,14 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     } catch (error) {
       throw this.#outOfRetention(error)
     }
+  }
+
+  readRecords(request: ReadRecordsRequest, signal: AbortSignal): AsyncIterable<ReadRecordsResponse> {
+    return readRecords(this.#recordStreams(), request, signal)
+  }
+
+  readBase(signal: AbortSignal): AsyncIterable<ReadBaseResponse> {
+    return readBase(this.#recordStreams(), signal)
   }
 
   readOrphans(_request: ReadOrphansRequest, signal: AbortSignal): AsyncIterable<ReadOrphansResponse> {
@@ -213,7 +252,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
       logId: log.logId,
       lastHash: log.lastHash,
       baseIndex: log.baseIndex,
-      baseWrittenMs: 0,
+      baseWrittenMs: log.base?.writtenMs ?? 0,
     }
   }
 
@@ -245,6 +284,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   onCommit(index: number): void {
     this.#pipeline.onCommit(index)
     this.#answers.onCommit(index)
+    this.#waits.onCommit(index)
   }
 
   onDurable(index: number): void {
@@ -252,6 +292,7 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
   }
 
   onChange(): void {
+    this.#waits.wakeAll()
     if (!this.#options.driver.replica.isHead) this.#answers.abandon(`${this.name}: the epoch is over`)
   }
 
@@ -263,12 +304,24 @@ export class ReplicaHost implements ShardHost, ReplicaListener {
     this.#reads.onReadRefused(ticket, reason)
   }
 
+  /** Whether no key lies there at all. */
+  #isEmpty({ start, end }: RangeOfKeys): boolean {
+    const range = { start, end: end.length === 0 ? undefined : end }
+    const options = { ...range, limit: 1, view: 'newest', sizeBytesMax: 1, keysOnly: true } as const
+    const { items, next } = this.#options.projection.scan(options)
+    return items.length === 0 && next === undefined
+  }
+
+  #recordStreams() {
+    const { name, log, blobs, driver } = this.#options
+    return { name, log, blobs, commitIndex: () => driver.replica.commitIndex }
+  }
+
   /** What retention dropped is no fault of the node: whoever asks for it is told where the log begins. */
   #outOfRetention(error: unknown): unknown {
-    const code = (error as { code?: unknown } | undefined)?.code
+    const { code, horizon } = (error ?? {}) as { code?: unknown; horizon?: Horizon }
     if (code !== 'OUT_OF_RETENTION' && code !== 'LOG_OUT_OF_RETENTION') return error
-    const { baseIndex } = this.#options.log
-    const text = `${this.name}: entries up to index ${baseIndex} were dropped by retention: begin at ${baseIndex + 1}`
+    const text = horizonText(this.name, horizon ?? horizonOf(this.#options.log))
     return new VarveError('OUT_OF_RETENTION', text)
   }
 

@@ -4,10 +4,12 @@
  */
 import type { NodeStatus } from '../generated/varve/v1/cluster.js'
 import type { Envelope } from '../generated/varve/v1/replication.js'
+import { markCommitted } from '../log/commit-mark.js'
 import { reasonOf } from '../log/errors.js'
 import type { LogStore } from '../log/log.js'
 import type { Logger } from '../log/logger.js'
 import { newestCheckpointIndex, openProjection } from '../projection/checkpoint.js'
+import { TimeTravel } from '../projection/time-travel.js'
 import { ReplicaDriver } from '../replication/replica-driver.js'
 import type { Transport } from '../replication/transport.js'
 import { Checkpointer } from './checkpointer.js'
@@ -18,12 +20,14 @@ import { LogBaseKeeper } from './log-base-keeper.js'
 import type { NodeHost, ShardHost } from './node-host.js'
 import { processStatus } from './process-status.js'
 import { Registration } from './registration.js'
+import { RetentionKeeper } from './retention-keeper.js'
 import { ReplicaHost } from './shard-host.js'
 
 /** Time between two ticks of the replicas' state machines, ms. */
 export const REPLICA_TICK_MS = 50
 
-const CLUSTER_ID_META = 'clusterId'
+/** Name of the fact (`LogStore.getMeta`) that says whose cluster a node's folder belongs to. */
+export const CLUSTER_ID_META = 'clusterId'
 
 /** A shard of the cluster. */
 export interface HostedShard {
@@ -55,6 +59,7 @@ export class StorageNode extends HostBase implements NodeHost {
   readonly #drivers = new Map<number, ReplicaDriver>()
   readonly #registration: Registration
   readonly #checkpointer: Checkpointer
+  readonly #retention: RetentionKeeper
   readonly #disk: DiskSpace
   readonly #timers: NodeJS.Timeout[] = []
   /** Shards whose replicas are being opened. */
@@ -97,6 +102,7 @@ export class StorageNode extends HostBase implements NodeHost {
     })
     this.#disk = new DiskSpace(options.dataDir, options.logger)
     this.#checkpointer = new Checkpointer(store.blobs, options.logger)
+    this.#retention = new RetentionKeeper({ blobs: store.blobs, logger: options.logger, now: Date.now })
     store.onPoison(error => this.#fatal(error.message))
   }
 
@@ -107,6 +113,7 @@ export class StorageNode extends HostBase implements NodeHost {
     this.#timers.push(setInterval(() => this.#guard(() => this.#tick()), REPLICA_TICK_MS))
     this.#registration.start()
     this.#checkpointer.start()
+    this.#retention.start()
   }
 
   /** Takes nothing more, makes everything durable and tells the coordinator: it need not wait for silence. */
@@ -121,6 +128,7 @@ export class StorageNode extends HostBase implements NodeHost {
   async stop(): Promise<void> {
     this.#halt()
     await this.#checkpointer.finish()
+    if (this.#store.poisoned === undefined) this.#markCommitted()
     await this.#store.close()
   }
 
@@ -166,6 +174,13 @@ export class StorageNode extends HostBase implements NodeHost {
       clusterId: () => this.clusterId,
       onAlarm: message => this.#fatal(message),
     })
+    this.#retention.add({
+      ordinal,
+      shardCount: shards.length,
+      log,
+      projection,
+      trimmableIndex: () => driver.replica.trimmableIndex,
+    })
     this.#drivers.set(ordinal, driver)
     const replica = new ReplicaHost({
       address,
@@ -174,6 +189,8 @@ export class StorageNode extends HostBase implements NodeHost {
       shardCount: shards.length,
       log,
       projection,
+      timeTravel: new TimeTravel(projection, { log, blobs: this.#store.blobs, logger }),
+      blobs: this.#store.blobs,
       driver,
       clock: this.clock,
       defaultConsistency: () => this.map.current?.defaultConsistency ?? 'strong',
@@ -251,11 +268,19 @@ export class StorageNode extends HostBase implements NodeHost {
     this.#options.onFatal(message)
   }
 
+  /** For whoever opens the folder while nobody runs: no later record will say it. */
+  #markCommitted(): void {
+    for (const [ordinal, { replica }] of this.#drivers) {
+      markCommitted(this.#store, this.#store.log(ordinal), replica.commitIndex)
+    }
+  }
+
   #halt(): void {
     this.#isStopped = true
     for (const timer of this.#timers) clearInterval(timer)
     this.#registration.stop()
     void this.#checkpointer.stop()
+    this.#retention.stop()
     this.#disk.stop()
     for (const driver of this.#drivers.values()) driver.stop()
   }

@@ -43,18 +43,29 @@ export class UnaryWrites {
     this.#numbers = new RequestNumbers(() => host.newClientId())
   }
 
-  /** Rejects with `VarveError` that says the outcome. */
-  async set({ condition, ...request }: SetRequest, budget: CallBudget): Promise<WriteResponse> {
+  /**
+   * Rejects with `VarveError` that says the outcome. `isSystem`: the cluster itself asks for it, and may write the keys
+   * that it reserves.
+   */
+  async set(
+    { condition, ...request }: SetRequest,
+    budget: CallBudget,
+    isSystem = false,
+  ): Promise<WriteResponse> {
     const write = { ...request, operation: OperationMessage.SET, condition }
-    return await this.#write(write, request.context, budget, (kv, context, options, done) =>
+    return await this.#write(write, request.context, budget, isSystem, (kv, context, options, done) =>
       kv.set({ ...request, condition, context }, new Metadata(), options, done),
     )
   }
 
-  /** Rejects with `VarveError` that says the outcome. */
-  async delete({ condition, ...request }: DeleteRequest, budget: CallBudget): Promise<WriteResponse> {
+  /** As `set`. */
+  async delete(
+    { condition, ...request }: DeleteRequest,
+    budget: CallBudget,
+    isSystem = false,
+  ): Promise<WriteResponse> {
     const write = { ...request, operation: OperationMessage.DELETE, value: Buffer.alloc(0), condition }
-    return await this.#write(write, request.context, budget, (kv, context, options, done) =>
+    return await this.#write(write, request.context, budget, isSystem, (kv, context, options, done) =>
       kv.delete({ ...request, condition, context }, new Metadata(), options, done),
     )
   }
@@ -63,10 +74,13 @@ export class UnaryWrites {
     operation: BatchOperation,
     context: RequestContext | undefined,
     budget: CallBudget,
+    isSystem: boolean,
     passOnTo: PassOn<WriteResponse>,
   ): Promise<WriteResponse> {
-    const writes = [checkedWrite(operation)]
-    return await this.#carryOutWrites(writes, context, budget, results => results[0]!, passOnTo)
+    // A process that passes a write on has checked who asked for it.
+    const mayBeSystem = isSystem || (context?.hops ?? 0) > 0
+    const writes = [checkedWrite(operation, mayBeSystem)]
+    return await this.#carryOutWrites(writes, context, budget, mayBeSystem, results => results[0]!, passOnTo)
   }
 
   /** Rejects with `VarveError` that says the outcome. */
@@ -76,6 +90,7 @@ export class UnaryWrites {
       writes,
       request.context,
       budget,
+      false,
       results => ({ results }),
       (kv, context, options, done) => kv.batch({ ...request, context }, new Metadata(), options, done),
     )
@@ -86,6 +101,7 @@ export class UnaryWrites {
     writes: readonly UnaryWrite[],
     context: RequestContext | undefined,
     budget: CallBudget,
+    writesSystemKeys: boolean,
     answer: (results: WriteResponse[]) => Response,
     passOnTo: PassOn<Response>,
   ): Promise<Response> {
@@ -95,9 +111,11 @@ export class UnaryWrites {
     const attempt = (clientId: Buffer, sequence: number, acknowledgedBelow: number) => {
       const own = { ...(context ?? emptyContext()), requestId: { clientId, sequence } }
       const consistency = writeConsistency(context, map)
-      const lamport = this.#host.observe(context?.token?.stamp?.lamport ?? 0)
+      const seen = context?.token?.stamp
+      const lamport = this.#host.observe(seen?.lamport ?? 0)
+      this.#host.observeWall(seen?.wallMs ?? 0)
       const numbers = { clientId, firstSequence: sequence, acknowledgedBelow }
-      const call = { writes, ...numbers, actor: own.actor, consistency, lamport }
+      const call = { writes, ...numbers, actor: own.actor, consistency, lamport, writesSystemKeys }
       return this.#forwarding.run<Response>({
         shard,
         by: 'head',
@@ -108,7 +126,7 @@ export class UnaryWrites {
           const results = await writeHere(host, call, signal)
           return answer(results.map(result => writeMessage(host.name, result)))
         },
-        there: (kv, address, hops, timeoutMs, signal) =>
+        there: ({ kv }, address, hops, timeoutMs, signal) =>
           passOn(address, timeoutMs, signal, (options, done) =>
             passOnTo(kv, onward(own, hops), options, done),
           ),

@@ -8,9 +8,9 @@ import { fromServiceError } from '../client/grpc-errors.js'
 import type { KvClient, WatchRequest, WatchResponse } from '../generated/varve/v1/kv.js'
 import { type Forwarding, HOPS_MAX, knownMap } from './forwarding.js'
 import { checkKeyPrefix } from './kv-requests.js'
-import { ordinalOf } from './kv-service.js'
 import type { NodeHost } from './node-host.js'
 import { onward } from './pass-on.js'
+import { ordinalOf } from './shard-names.js'
 import { OpenStreams } from './stream-pump.js'
 
 /** Watches open at one process; more are refused. */
@@ -64,7 +64,7 @@ export class WatchService {
       throw new VarveError('NOT_MEMBER', `${address} has no replica of ${name}`, { hint: target })
     }
     yield* passThrough(
-      this.#forwarding.peer(target),
+      this.#forwarding.peer(target).kv,
       target,
       { ...request, context: onward(context, hops) },
       signal,

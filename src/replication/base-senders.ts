@@ -13,6 +13,11 @@ export class BaseSenders {
     this.#send = send
   }
 
+  /** Bases that are on their way. */
+  get count(): number {
+    return this.#senders.size
+  }
+
   /** Whoever is at `address` needs the base. One that is on its way goes on. False where there is none to send. */
   start(address: string): boolean {
     const running = this.#senders.get(address)

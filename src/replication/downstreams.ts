@@ -107,6 +107,16 @@ export class Downstreams {
   }
 
   /**
+   * All who follow this replica have the log up to here, so that they need nothing below of it. 0 while one of them has not
+   * matched yet, or is being sent a base, which another base would make useless.
+   */
+  get sharedIndex(): number {
+    if (this.#bases.count > 0) return 0
+    const all = this.#all()
+    return Math.min(this.#log.lastIndex, ...all.map(each => (each.streaming ? each.receivedIndex : 0)))
+  }
+
+  /**
    * From now on children are answered: the log holds all of the head's log up to this epoch's EPOCH entry, and is not
    * cut any more in this epoch. Returns the fault if a child's log cannot belong to it.
    */

@@ -136,6 +136,16 @@ export class Replica {
     return { receivedBytes, totalBytes }
   }
 
+  /**
+   * The log up to here is nobody's concern but this replica's, and may be trimmed: it is a member in office, and who follows
+   * it has that much. 0 where it is not, or a base is coming in.
+   */
+  get trimmableIndex(): number {
+    const isMember = this.configuration !== undefined && this.isActive && this.reportedIndex !== undefined
+    const { isReceiving } = this.#state.baseReceiver
+    return isMember && !isReceiving ? this.#downstreams.sharedIndex : 0
+  }
+
   /** Why no client entry may be appended here now (I6), in words; undefined where one may. */
   writeRefusal(strong: boolean): string | undefined {
     if (this.#leading === undefined) return 'this replica is not the head'

@@ -15,9 +15,11 @@ const welcome = fc.record({
   mapRevision: fc.nat(),
 })
 
+const wallMs = fc.option(fc.maxSafeNat(), { nil: undefined })
+
 test('requests that the generated code wrote are read alike', t => {
   fc.assert(
-    fc.property(fc.record({ hello: fc.option(hello, { nil: undefined }), frames }), message => {
+    fc.property(fc.record({ hello: fc.option(hello, { nil: undefined }), frames, wallMs }), message => {
       t.deepEqual(decodeSessionRequest(Buffer.from(SessionRequest.encode(message).finish())), message)
     }),
   )

@@ -97,7 +97,7 @@ async function trimmedHead(): Promise<TestHead> {
   await head.store.flush()
   head.commit()
   const { log, projection, store } = head
-  await trimLog({ log, projection, blobs: store.blobs, logger: nullLogger, index: 700 })
+  await trimLog({ log, projection, blobs: store.blobs, logger: nullLogger, index: 700, writtenMs: 1_000 })
   return head
 }
 

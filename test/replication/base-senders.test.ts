@@ -37,9 +37,11 @@ test('each downstream gets its own, and asking again does not begin anew', t => 
   t.is(sent.length, first)
   t.true(senders.start('b'))
   t.is(sent.length, 2 * first)
+  t.is(senders.count, 2)
   senders.receipt('a', { index: 5, receivedBytes: 1_000_000 })
   t.is(sent.at(-1)!.to, 'a')
   senders.stop('a')
+  t.is(senders.count, 1)
   const before = sent.length
   senders.receipt('a', { index: 5, receivedBytes: 2_000_000 })
   t.is(sent.length, before)

@@ -1,6 +1,10 @@
 import test from 'ava'
 import { MemoryLogStore } from '../../src/log/memory-log.js'
-import { Downstreams, OBSERVER_SIZE_BYTES_PER_TICK } from '../../src/replication/downstreams.js'
+import {
+  Downstreams,
+  OBSERVER_SILENCE_TICKS,
+  OBSERVER_SIZE_BYTES_PER_TICK,
+} from '../../src/replication/downstreams.js'
 import { WINDOW_SIZE_BYTES } from '../../src/replication/progress.js'
 import { nextRecord } from './support/records.js'
 
@@ -68,4 +72,24 @@ test('an observer that has caught up is sent at once what is appended', t => {
     t.is(received(), RECORDS + count + 1)
     if (count % 2 === 1) tick()
   }
+})
+
+test('the log may be trimmed up to what everybody has, and not while one has not matched', t => {
+  const log = new MemoryLogStore().log(0)
+  const downstreams = new Downstreams(
+    log,
+    () => {},
+    () => undefined,
+  )
+  for (let count = 0; count < 10; count += 1) log.append(nextRecord(log, 1, 1, 100))
+  downstreams.lead(0)
+  t.is(downstreams.sharedIndex, log.lastIndex)
+  const observer = downstreams.observer('b', 1)!
+  t.is(downstreams.sharedIndex, 0)
+  downstreams.follow(observer, { logId: log.logId, lastIndex: 0, commitIndex: 0, epochs: [] }, 0)
+  t.is(downstreams.sharedIndex, 0)
+  downstreams.report(observer, { index: 0, receivedIndex: 7, matched: true }, 0)
+  t.is(downstreams.sharedIndex, 7)
+  for (let ticks = 0; ticks <= OBSERVER_SILENCE_TICKS; ticks += 1) downstreams.tick(0)
+  t.is(downstreams.sharedIndex, log.lastIndex)
 })

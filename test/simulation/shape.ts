@@ -47,6 +47,7 @@ export type Habit =
   | 'get weak'
   | 'get session'
   | 'get strong at a replica'
+  | 'look back'
 
 /** `theme`: the one that all seeds have; undefined: each its own, or none. */
 export function shapeOf(
@@ -103,6 +104,7 @@ function clientShape(random: Random, name: string): ClientShape {
       'get weak': some(1),
       'get session': some(2),
       'get strong at a replica': some(2),
+      'look back': some(0.6),
     },
   }
 }

@@ -2,12 +2,14 @@
 import './world/virtual-globals.js'
 import { Random } from '../support/random.js'
 import { Acknowledged } from './checkers/acknowledged.js'
+import { CausalCuts } from './checkers/causal-cuts.js'
 import { type Checker, check } from './checkers/checker.js'
 import { CommittedLog } from './checkers/committed-log.js'
 import { Configurations } from './checkers/configurations.js'
 import { ExactlyOnce } from './checkers/exactly-once.js'
 import { NeverFalls } from './checkers/never-falls.js'
 import { OneHead } from './checkers/one-head.js'
+import { PastAnswers } from './checkers/past-answers.js'
 import { membersOf, Projections } from './checkers/projections.js'
 import { StrongOrder } from './checkers/strong-order.js'
 import { FaultMaker } from './faults/fault-maker.js'
@@ -82,6 +84,8 @@ class Simulation {
       new Acknowledged(this.#cluster, committed, configurations),
       new ExactlyOnce(committed),
       new StrongOrder(committed, this.#shape.shards),
+      new PastAnswers(committed, this.#shape.shards),
+      new CausalCuts(committed, this.#shape.shards),
       new Projections(committed),
     ]
     this.#observer = new Observer(this.#cluster, this.#checkers)
@@ -94,6 +98,10 @@ class Simulation {
     this.history.onReturned = operation =>
       this.#guard(() => {
         for (const checker of this.#checkers) checker.onReturned?.(operation)
+      })
+    this.history.onLooked = look =>
+      this.#guard(() => {
+        for (const checker of this.#checkers) checker.onLooked?.(look)
       })
   }
 

@@ -1,9 +1,10 @@
 /** What the simulated applications do: they write and read a few keys, each in its own mix, and note what came of it. */
 import type { ReadResult, VarveClient } from '../../src/client/client.js'
 import { VarveError } from '../../src/client/errors.js'
+import type { At } from '../../src/client/moment.js'
 import type { WriteResult } from '../../src/client/write-op.js'
 import type { Random } from '../support/random.js'
-import type { History, Operation } from './history.js'
+import type { History, Look, Operation } from './history.js'
 import type { ClientShape, Habit } from './shape.js'
 import type { Application } from './world/client-process.js'
 import type { Schedule } from './world/schedule.js'
@@ -11,6 +12,9 @@ import type { Trace } from './world/trace.js'
 
 /** How long a healed cluster may take to answer, ms. */
 const PROBE_TIMEOUT_MS = 20_000
+
+/** So many moments are asked for again at the end. */
+const LOOKS_AGAIN_MAX = 30
 
 type Client = VarveClient<string, string>
 
@@ -45,6 +49,7 @@ class Worker {
   /** Of this life of the client: another one has seen nothing. */
   readonly #name: string
   #lastIndex = 0
+  #lastLamport = 1
   #isProbe = false
 
   constructor(options: WorkloadOptions, client: Client) {
@@ -66,6 +71,16 @@ class Worker {
     for (const key of this.#options.keys) {
       await this.#set(key, 'strong')
       await this.#get(key, 'strong')
+    }
+    await this.#lookAgain()
+  }
+
+  /** What was asked of the past before, some of it: only retention may have made an answer impossible since. */
+  async #lookAgain(): Promise<void> {
+    const { history, random } = this.#options
+    for (const { resolved, key } of random.shuffled(history.looks).slice(0, LOOKS_AGAIN_MAX)) {
+      const fault = await this.#look(resolved.moment, key)
+      if (fault !== undefined && fault.code !== 'OUT_OF_RETENTION') throw fault
     }
   }
 
@@ -90,6 +105,48 @@ class Worker {
         return this.#get(key, 'session')
       case 'get strong at a replica':
         return this.#get(key, 'strong', random.pick(this.#options.nodes))
+      case 'look back':
+        return this.#lookBack(key)
+    }
+  }
+
+  /** At a moment of lately, or at one that somebody asked for before: what was answered then must be the answer now. */
+  async #lookBack(key: string): Promise<void> {
+    const { random, history } = this.#options
+    const before = history.looks.length > 0 && random.chance(0.4) ? random.pick(history.looks) : undefined
+    const ago = random.pick([0, 1, 10, 100, 1_000])
+    const at = random.chance(0.5)
+      ? { wallMs: Date.now() - Math.floor(random.next() * (ago + 1)) }
+      : { lamport: Math.max(1, this.#lastLamport - Math.floor((random.next() * ago) / 10)) }
+    await this.#look(before?.resolved.moment ?? at, random.chance(0.3) ? key : undefined)
+  }
+
+  /** Asks for all keys at a moment, or for one. Resolves to why that could not be. */
+  async #look(at: At, key: string | undefined): Promise<VarveError | undefined> {
+    const { history, trace } = this.#options
+    const timeoutMs = this.#timeoutMs()
+    try {
+      const resolved = await this.#client.resolve(at, { timeoutMs })
+      let { cuts } = resolved
+      const shown = new Map<string, string>()
+      if (key === undefined) {
+        for await (const item of this.#client.scan({ at: resolved, timeoutMs }))
+          shown.set(item.key, item.value!)
+      } else {
+        // By the moment, so that the shard is closed by the read itself.
+        const read = await this.#client.getEntry(key, { at: resolved.moment, timeoutMs })
+        if (read.found) shown.set(key, read.value!)
+        cuts = { ...cuts, [read.shard]: read.cut! }
+      }
+      const look: Look = { client: this.#name, resolved: { ...resolved, cuts }, key, shown }
+      history.looks.push(look)
+      trace.count(`look back: ${key === undefined ? 'scan' : 'get'}`)
+      history.onLooked(look)
+      return undefined
+    } catch (error) {
+      const fault = faultOf(error)
+      trace.count(`look back: ${fault.code}`)
+      return fault
     }
   }
 
@@ -160,6 +217,7 @@ class Worker {
       settle(at => {
         const { epoch, index, lamport, shard, committed, applied } = results[at]!
         this.#lastIndex = index
+        this.#lastLamport = lamport
         return { outcome: 'ok', applied, position: { shard, epoch, index, lamport, committed } }
       })
     } catch (error) {
@@ -182,6 +240,7 @@ class Worker {
       const result: ReadResult<string> = await this.#client.getEntry(key, options)
       const { found, value, shard, epoch, index, lamport, committed, node } = result
       this.#lastIndex = index
+      this.#lastLamport = Math.max(1, lamport)
       const position = { shard, epoch, index, lamport, committed }
       end = { outcome: 'ok', value: found ? (value ?? '') : null, position, node }
     } catch (error) {

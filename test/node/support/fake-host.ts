@@ -1,19 +1,12 @@
 /** Processes for tests of the services: real servers on free ports over in-memory hosts that know of each other. */
 import { VarveError } from '../../../src/client/errors.js'
-import {
-  ClusterService as ClusterDefinition,
-  type ShardMap,
-} from '../../../src/generated/varve/v1/cluster.js'
+import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
 import { nullLogger } from '../../../src/log/logger.js'
 import type { ClusterAdmin } from '../../../src/node/cluster-admin.js'
-import { ClusterService } from '../../../src/node/cluster-service.js'
-import { Forwarding } from '../../../src/node/forwarding.js'
 import { GrpcServer } from '../../../src/node/grpc-server.js'
-import { KvService } from '../../../src/node/kv-service.js'
 import type { NodeHost } from '../../../src/node/node-host.js'
-import { KvDefinition } from '../../../src/node/session-codec.js'
-import { type SessionLimits, SessionService } from '../../../src/node/session-service.js'
-import { WatchService } from '../../../src/node/watch-service.js'
+import { Services } from '../../../src/node/services.js'
+import type { SessionLimits } from '../../../src/node/session-service.js'
 import { FakeData, FakeShard } from './fake-shard.js'
 
 export class FakeHost implements NodeHost {
@@ -53,6 +46,13 @@ export class FakeHost implements NodeHost {
     return id
   }
 
+  /** The greatest that a client brought. */
+  wallMs = 0
+
+  observeWall(wallMs: number): void {
+    this.wallMs = Math.max(this.wallMs, wallMs)
+  }
+
   observe(lamport: number): number {
     if (lamport > 1e15) throw new VarveError('INVALID_ARGUMENT', `the stamp ${lamport} is implausible`)
     this.#lamport = Math.max(this.#lamport, lamport)
@@ -83,18 +83,9 @@ export class FakeNode {
   readonly server = new GrpcServer({ logger: nullLogger, services: ['varve.v1.Kv', 'varve.v1.Cluster'] })
 
   async start(sessionLimits?: SessionLimits): Promise<this> {
-    const forwarding = new Forwarding(this.host)
-    const kv = new KvService(this.host, forwarding)
-    const sessions = new SessionService(this.host, nullLogger, sessionLimits)
-    const watches = new WatchService(this.host, forwarding)
-    const cluster = new ClusterService(this.host)
-    const { server } = this.server
-    server.addService(KvDefinition, { ...kv.methods, session: sessions.session, watch: watches.watch })
-    server.addService(ClusterDefinition, { ...cluster.methods })
-    this.server.onStop(() => {
-      for (const service of [sessions, watches, cluster]) service.endAll()
-      forwarding.close()
-    })
+    const services = new Services(this.host, nullLogger, sessionLimits)
+    services.addTo(this.server.server)
+    this.server.onStop(() => services.endAll())
     this.host.address = await this.server.listen('127.0.0.1:0')
     this.server.setAllServing(true)
     return this

@@ -15,7 +15,7 @@ import type {
   WatchRequest,
   WatchResponse,
 } from '../../../src/generated/varve/v1/kv.js'
-import type { ReplySink, ShardHost } from '../../../src/node/node-host.js'
+import type { ReplySink, ShardHost, ShardPast } from '../../../src/node/node-host.js'
 
 interface Held {
   readonly value: Buffer
@@ -43,6 +43,8 @@ export class FakeShard implements ShardHost {
   onFrame: (frame: Buffer, sink: ReplySink) => boolean = () => true
   /** Frames that came in. */
   frames = 0
+  /** There is none here: tests of the past run on real replicas. */
+  readonly past = {} as ShardPast
   readonly #writes = new WriteFrameReader()
   readonly #reads = new ReadFrameReader()
 
@@ -125,6 +127,10 @@ export class FakeShard implements ShardHost {
   async *readLog(): AsyncIterable<{ entries: []; recordBytes: number }> {
     for (let at = 1; at <= this.data.lastIndex; at += 1) yield { entries: [], recordBytes: at }
   }
+
+  async *readRecords(): AsyncIterable<never> {}
+
+  async *readBase(): AsyncIterable<never> {}
 
   async *readOrphans(): AsyncIterable<{ entries: [] }> {}
 

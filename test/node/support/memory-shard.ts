@@ -18,6 +18,7 @@ import { StampClock } from '../../../src/log/stamp.js'
 import type { ReplySink } from '../../../src/node/node-host.js'
 import { ReplicaHost } from '../../../src/node/shard-host.js'
 import { ShardProjection } from '../../../src/projection/shard-projection.js'
+import { TimeTravel } from '../../../src/projection/time-travel.js'
 import { ReplicaDriver } from '../../../src/replication/replica-driver.js'
 import { plantTree } from '../../../src/replication/topology.js'
 import type { Transport } from '../../../src/replication/transport.js'
@@ -29,6 +30,7 @@ export interface MemoryReplica {
   readonly store: MemoryLogStore
   readonly projection: ShardProjection
   readonly driver: ReplicaDriver
+  readonly clock: StampClock
   readonly host: ReplicaHost
 }
 
@@ -38,6 +40,8 @@ export class MemoryShard {
   readonly #queue: { to: string; envelope: Envelope }[] = []
   readonly #shardCount: number
   readonly alarms: string[] = []
+  /** What everybody's clock shows, epoch ms. */
+  nowMs = 1_000
   /** What every replica's disk says of itself. */
   diskFault: string | undefined
 
@@ -98,7 +102,7 @@ export class MemoryShard {
     const store = new MemoryLogStore()
     const log = store.log(0)
     const projection = new ShardProjection({ log })
-    const clock = new StampClock(() => 1_000)
+    const clock = new StampClock(() => this.nowMs)
     const transport: Transport = {
       send: (to, envelope) => this.#queue.push({ to, envelope }) > 0,
       onMessage: () => {},
@@ -125,6 +129,8 @@ export class MemoryShard {
       shardCount: this.#shardCount,
       log,
       projection,
+      timeTravel: new TimeTravel(projection, { log, blobs: store.blobs, logger: nullLogger }),
+      blobs: store.blobs,
       driver,
       clock,
       defaultConsistency: () => 'strong',
@@ -132,7 +138,7 @@ export class MemoryShard {
       diskRefusal: () => this.diskFault,
       headHint: () => 'the-head:1',
     })
-    this.replicas.set(address, { address, store, projection, driver, host })
+    this.replicas.set(address, { address, store, projection, driver, clock, host })
   }
 }
 

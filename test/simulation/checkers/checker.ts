@@ -1,7 +1,7 @@
 /** What a checker is told. Checkers look at disks, answers and the coordinator's store, never at what the code believes. */
 import type { Log } from '../../../src/log/log.js'
 import type { Membership } from '../../../src/replication/membership.js'
-import type { History, Operation } from '../history.js'
+import type { History, Look, Operation } from '../history.js'
 import type { Cluster } from '../world/cluster.js'
 import type { NodeProcess } from '../world/node-process.js'
 
@@ -28,6 +28,8 @@ export interface Checker {
   onStored?(ordinal: number, membership: Membership, before: Membership | undefined): void
   /** A client heard what became of an operation. */
   onReturned?(operation: Operation): void
+  /** A client was shown the past. */
+  onLooked?(look: Look): void
   /** Everything was healed and has come to rest. */
   atRest?(rest: Rest): void | Promise<void>
 }

@@ -256,4 +256,15 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'answer without closing',
+    rule: 'Time: a moment is answered when a committed entry lies beyond it',
+    edits: [
+      {
+        file: 'src/node/closing.js',
+        find: 'if (isClosedAt(log, driver.replica.commitIndex, moment))',
+        replace: 'if (true)',
+      },
+    ],
+  },
 ]

@@ -356,6 +356,11 @@ export class ServerStream extends EventEmitter {
     return this.#peer
   }
 
+  /** None: whoever calls here has a timer of its own. */
+  getDeadline(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
   write(message: unknown, written: () => void = () => {}): boolean {
     this.#call.fromServer(message, written)
     return true

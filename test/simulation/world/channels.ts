@@ -1,8 +1,10 @@
-/** A client's connections inside the simulation, in place of `src/client/channels.ts`. */
+/** A client's connections, or a process's, inside the simulation, in place of `src/client/channels.ts`. */
 import type { ServiceError } from '@grpc/grpc-js'
 import type { Channels } from '../../../src/client/channels.js'
 import { GetShardMapRequest, ShardMap } from '../../../src/generated/varve/v1/cluster.js'
 import {
+  GetRequest,
+  GetResponse,
   ScanRequest,
   ScanResponse,
   SessionRequest,
@@ -10,12 +12,15 @@ import {
   WatchRequest,
   WatchResponse,
 } from '../../../src/generated/varve/v1/kv.js'
+import { ResolveRequest, ResolveResponse } from '../../../src/generated/varve/v1/time_travel.js'
 import type { Call, ClientStream, Method, Services } from './calls.js'
 import type { Life } from './schedule.js'
 
 /** The methods that simulated processes serve. */
 export const methods = {
   session: { name: 'session', request: SessionRequest, response: SessionResponse },
+  get: { name: 'get', request: GetRequest, response: GetResponse },
+  resolve: { name: 'resolve', request: ResolveRequest, response: ResolveResponse },
   scan: { name: 'scan', request: ScanRequest, response: ScanResponse },
   watch: { name: 'watch', request: WatchRequest, response: WatchResponse },
   getShardMap: { name: 'getShardMap', request: GetShardMapRequest, response: ShardMap },
@@ -24,7 +29,10 @@ export const methods = {
 
 type Done<T> = (error: ServiceError | null, response?: T) => void
 
-/** What `ClientCore` takes as its channels. */
+/** A unary call's request, what gRPC takes beside it, and its callback. */
+type UnaryArguments<Q, S> = [request: Q, ...unknown[], done: Done<S>]
+
+/** What `ClientCore` and `Forwarding` take as their channels. */
 export function simulatedChannels(services: Services, life: Life, client: string): Channels {
   const open = new Set<Call>()
   const call = <Q, S>(to: string, method: Method<Q, S>): ClientStream => {
@@ -39,8 +47,9 @@ export function simulatedChannels(services: Services, life: Life, client: string
     stream.write(request)
     return stream
   }
-  const unary = <Q, S>(to: string, method: Method<Q, S>, request: Q, done: Done<S>): ClientStream => {
-    const stream = serverStream(to, method, request)
+  const unary = <Q, S>(to: string, method: Method<Q, S>, given: UnaryArguments<Q, S>): ClientStream => {
+    const stream = serverStream(to, method, given[0])
+    const done = given.at(-1) as Done<S>
     let isDone = false
     const finish: Done<S> = (error, response) => {
       if (isDone) return
@@ -55,13 +64,18 @@ export function simulatedChannels(services: Services, life: Life, client: string
     address,
     kv: {
       session: () => call(address, methods.session),
-      scan: (request: ScanRequest, done: Done<ScanResponse>) => unary(address, methods.scan, request, done),
+      get: (...given: UnaryArguments<GetRequest, GetResponse>) => unary(address, methods.get, given),
+      scan: (...given: UnaryArguments<ScanRequest, ScanResponse>) => unary(address, methods.scan, given),
       watch: (request: WatchRequest) => serverStream(address, methods.watch, request),
     },
     cluster: {
-      getShardMap: (request: GetShardMapRequest, done: Done<ShardMap>) =>
-        unary(address, methods.getShardMap, request, done),
+      getShardMap: (...given: UnaryArguments<GetShardMapRequest, ShardMap>) =>
+        unary(address, methods.getShardMap, given),
       watchShardMap: (request: GetShardMapRequest) => serverStream(address, methods.watchShardMap, request),
+    },
+    timeTravel: {
+      resolve: (...given: UnaryArguments<ResolveRequest, ResolveResponse>) =>
+        unary(address, methods.resolve, given),
     },
   })
   const channels = {

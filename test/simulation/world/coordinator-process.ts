@@ -3,6 +3,7 @@ import { nullLogger } from '../../../src/log/logger.js'
 import { CoordinatorNode, type CoordinatorNodeOptions } from '../../../src/node/coordinator-node.js'
 import type { ListedShard, MembershipStore } from '../../../src/replication/membership.js'
 import type { Services } from './calls.js'
+import { simulatedChannels } from './channels.js'
 import type { MembershipDisk } from './membership-disk.js'
 import { SimProcess, type World } from './process.js'
 import type { Life } from './schedule.js'
@@ -52,7 +53,8 @@ export class CoordinatorProcess extends SimProcess {
       this.disk.open(life),
     )
     this.node = node
-    this.#services.serve(life, this.address, handlersOf(node))
+    const channels = simulatedChannels(this.#services, life, this.address)
+    this.#services.serve(life, this.address, handlersOf(node, channels))
     node.start()
   }
 

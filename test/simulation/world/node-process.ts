@@ -5,6 +5,7 @@ import type { LogStore } from '../../../src/log/log.js'
 import { nullLogger } from '../../../src/log/logger.js'
 import { StorageNode } from '../../../src/node/storage-node.js'
 import type { Services } from './calls.js'
+import { simulatedChannels } from './channels.js'
 import { Disk } from './disk.js'
 import { SimProcess, type World } from './process.js'
 import type { Life } from './schedule.js'
@@ -105,7 +106,8 @@ export class NodeProcess extends SimProcess {
     if (life.isDead) return
     this.node = node
     this.incarnation = node.incarnation
-    this.#services.serve(life, this.address, handlersOf(node))
+    const channels = simulatedChannels(this.#services, life, this.address)
+    this.#services.serve(life, this.address, handlersOf(node, channels))
     node.start()
   }
 

@@ -1,53 +1,38 @@
 /** The real services of a process behind the simulated calls. */
-import type { ServerDuplexStream, ServerWritableStream, ServiceError } from '@grpc/grpc-js'
-import { VarveError } from '../../../src/client/errors.js'
-import { toServiceError } from '../../../src/client/grpc-errors.js'
-import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
 import type {
-  ScanRequest,
-  ScanResponse,
-  SessionRequest,
-  SessionResponse,
-  WatchRequest,
-} from '../../../src/generated/varve/v1/kv.js'
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from '@grpc/grpc-js'
+import type { Channels } from '../../../src/client/channels.js'
+import { VarveError } from '../../../src/client/errors.js'
+import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
+import type { SessionRequest, SessionResponse, WatchRequest } from '../../../src/generated/varve/v1/kv.js'
 import { nullLogger } from '../../../src/log/logger.js'
-import { ClusterService } from '../../../src/node/cluster-service.js'
-import { asVarveError } from '../../../src/node/local-call.js'
 import type { NodeHost } from '../../../src/node/node-host.js'
-import { SessionService } from '../../../src/node/session-service.js'
+import { Services } from '../../../src/node/services.js'
 import { OpenStreams } from '../../../src/node/stream-pump.js'
-import type { Handler, ServerStream } from './calls.js'
+import type { Handler } from './calls.js'
 import { methods } from './channels.js'
 
-/** Handlers by method name for everything that clients in the simulation call. */
-export function handlersOf(host: NodeHost): ReadonlyMap<string, Handler> {
-  const sessions = new SessionService(host, nullLogger)
-  const cluster = new ClusterService(host).methods
+/** Handlers by method name for everything that clients and processes in the simulation call. */
+export function handlersOf(host: NodeHost, channels: Channels): ReadonlyMap<string, Handler> {
+  const { sessions, cluster, kv, timeTravel } = new Services(host, nullLogger, undefined, channels)
   const streams = new OpenStreams()
-  const getShardMap = unary<unknown, ShardMap>(
-    request =>
-      new Promise((resolve, reject) => {
-        const done = (error: Partial<ServiceError> | null, map?: ShardMap | null) => {
-          if (error !== null) reject(error)
-          else resolve(map!)
-        }
-        cluster.getShardMap({ request } as never, done as never)
-      }),
-  )
-  const scan = unary<ScanRequest, ScanResponse>(request =>
-    replicaOf(host, request.shard).scan(request, new AbortController().signal),
-  )
   return new Map<string, Handler>([
     [
       methods.session.name,
       stream => sessions.session(stream as unknown as ServerDuplexStream<SessionRequest, SessionResponse>),
     ],
-    [methods.getShardMap.name, getShardMap],
-    [methods.scan.name, scan],
+    [methods.getShardMap.name, unary(cluster.methods.getShardMap)],
+    [methods.get.name, unary(kv.methods.get)],
+    [methods.scan.name, unary(kv.methods.scan)],
+    [methods.resolve.name, unary(timeTravel.methods.resolve)],
     [
       methods.watchShardMap.name,
       withRequest(stream =>
-        cluster.watchShardMap(stream as unknown as ServerWritableStream<never, ShardMap>),
+        cluster.methods.watchShardMap(stream as unknown as ServerWritableStream<never, ShardMap>),
       ),
     ],
     [
@@ -63,7 +48,7 @@ export function handlersOf(host: NodeHost): ReadonlyMap<string, Handler> {
   ])
 }
 
-/** This process's replica of the shard: the simulation has nobody who passes calls on. */
+/** This process's replica of the shard: a watch is not passed on here. */
 function replicaOf(host: NodeHost, name: string) {
   const ordinal = host.shardMap()?.shards.find(shard => shard.name === name)?.ordinal
   const replica = ordinal === undefined ? undefined : host.shard(ordinal)
@@ -81,17 +66,14 @@ function withRequest(handler: Handler): Handler {
   }
 }
 
-function unary<Request, Response>(answer: (request: Request) => Promise<Response>): Handler {
-  const fail = (stream: ServerStream, error: unknown) => {
-    const isReady = error instanceof Error && 'metadata' in error
-    stream.emit('error', isReady ? error : toServiceError(asVarveError(error)))
-  }
-  return withRequest(async stream => {
-    try {
-      const response = await answer(stream.request as Request)
-      if (!stream.destroyed) stream.write(response, () => stream.end())
-    } catch (error) {
-      if (!stream.destroyed) fail(stream, error)
-    }
+/** A method as it is registered with gRPC. */
+function unary<Request, Response>(method: handleUnaryCall<Request, Response>): Handler {
+  return withRequest(stream => {
+    const call = stream as unknown as ServerUnaryCall<Request, Response>
+    method(call, (error, response) => {
+      if (stream.destroyed) return
+      if (error === null) stream.write(response, () => stream.end())
+      else stream.emit('error', error)
+    })
   })
 }

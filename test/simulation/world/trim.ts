@@ -26,7 +26,7 @@ export function trim(node: NodeProcess, shard: number, share: number): boolean {
   const { store } = disk.folder
   node.isTrimming = true
   node.run(() => {
-    trimLog({ log, projection, blobs: store.blobs, logger: nullLogger, index }).then(
+    trimLog({ log, projection, blobs: store.blobs, logger: nullLogger, index, writtenMs: 0 }).then(
       () => {
         node.isTrimming = false
       },
