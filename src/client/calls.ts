@@ -1,5 +1,6 @@
 /** From a call of the application to an operation in flight: checks, encoding, shard, promise. */
 import { Limits, Operation } from '../log/entry.js'
+import { isSystemKeyAt } from '../log/system-key.js'
 import { checkAddress } from './channels.js'
 import type { ClientCore } from './core.js'
 import type { Encoding } from './encoding.js'
@@ -54,6 +55,11 @@ export class Calls {
     this.#keyEncoding = keyEncoding
     this.#valueEncoding = valueEncoding
     this.#defaults = defaults
+  }
+
+  /** The same with keys and values of another kind. */
+  withEncodings(keyEncoding: Encoding, valueEncoding: Encoding): Calls {
+    return new Calls(this.#core, keyEncoding, valueEncoding, this.#defaults)
   }
 
   /** A SET, or a DELETE (which takes no value). Never throws: what is wrong rejects the promise. */
@@ -205,6 +211,7 @@ export class Calls {
     what: string,
   ): WriteLane {
     const lane = this.#core.lanes[this.#shardOf(this.#keyEncoding.encode(key, `${what}key`))]!
+    checkOwnKey(this.#key, what)
     let encoded: string | Uint8Array = NO_VALUE
     if (operation === Operation.SET) {
       encoded = this.#valueEncoding.encode(value, `${what}value`)
@@ -261,6 +268,12 @@ function conditionFlags(given: WriteCondition & { returnPrevious?: boolean | und
     throw invalid(`ifIndex is ${String(ifIndex)}, expected an index (0: the key was never written)`)
   }
   return flags | WriteFlag.IF_INDEX
+}
+
+/** Throws INVALID_ARGUMENT for a key that the cluster keeps for itself. */
+function checkOwnKey({ bytes, length }: KeyScratch, what: string): void {
+  if (!isSystemKeyAt(bytes, 0, length)) return
+  throw invalid(`${what}key begins with "\\0varve/": such keys are the cluster's own`)
 }
 
 function checkCount(operations: readonly unknown[]): void {

@@ -2,6 +2,7 @@
 import { Channel, type ChannelOptions, credentials } from '@grpc/grpc-js'
 import { ClusterClient } from '../generated/varve/v1/cluster.js'
 import { KvClient } from '../generated/varve/v1/kv.js'
+import { TimeTravelClient } from '../generated/varve/v1/time_travel.js'
 import { VarveError } from './errors.js'
 
 // One entry may have a megabyte, and a page or an answer frame may pass its target size by one entry.
@@ -33,6 +34,7 @@ export interface Peer {
   readonly address: string
   readonly kv: KvClient
   readonly cluster: ClusterClient
+  readonly timeTravel: TimeTravelClient
 }
 
 /** Throws INVALID_ARGUMENT unless `address` is host:port. */
@@ -58,8 +60,12 @@ export class Channels {
     const insecure = credentials.createInsecure()
     const channel = new Channel(address, insecure, channelOptions)
     const options = { channelOverride: channel }
-    const kv = new KvClient(address, insecure, options)
-    const peer: Peer = { address, kv, cluster: new ClusterClient(address, insecure, options) }
+    const peer: Peer = {
+      address,
+      kv: new KvClient(address, insecure, options),
+      cluster: new ClusterClient(address, insecure, options),
+      timeTravel: new TimeTravelClient(address, insecure, options),
+    }
     this.#channels.set(address, channel)
     this.#peers.set(address, peer)
     return peer

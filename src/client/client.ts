@@ -1,7 +1,7 @@
 /** The client of a Varve cluster: what applications call. */
 
 import type { ShardMap } from '../generated/varve/v1/cluster.js'
-import type { ScanItem, Consistency as WireConsistency } from '../generated/varve/v1/kv.js'
+import type { Consistency as WireConsistency } from '../generated/varve/v1/kv.js'
 import { Operation } from '../log/entry.js'
 import { nullLogger } from '../log/logger.js'
 import { type BatchResult, Calls, checkActor } from './calls.js'
@@ -9,9 +9,12 @@ import { Channels, checkAddress } from './channels.js'
 import { ClientCore } from './core.js'
 import { type Encoded, type Encoding, type EncodingName, encodingOf } from './encoding.js'
 import { VarveError } from './errors.js'
+import { keyBytes, rawRange } from './key-range.js'
+import type { At, ResolvedMoment } from './moment.js'
 import {
   type BatchOperation,
   type BatchOptions,
+  type CallOptions,
   type ConnectOptions,
   checkTimeout,
   type ReadOptions,
@@ -19,49 +22,34 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from './options.js'
+import type { PastEntry } from './past-entry.js'
+import type { Difference, DiffMoments, DiffOptions } from './past-reads.js'
+import { type BlameOptions, blameOf, diffOf, type HistoryOptions, historyOf } from './past-reads.js'
+import type { History, PastStream } from './past-stream.js'
 import type { ReadOp } from './read-group.js'
-import { endOfPrefix, scanShards } from './scan.js'
-import { ReadResultFlag } from './session-frame.js'
-import type { ResponseFrameReader } from './session-frame-reader.js'
+import { type ReadResult, readResultIn, type ScanEntry, scanEntryOf, valueIn } from './read-result.js'
+import { type RestoreOptions, type RestorePlan, type RestoreResult, restore, restorePlan } from './restore.js'
+import { scanShards } from './scan.js'
+import {
+  addTag,
+  getRetention,
+  listTags,
+  type RetentionRule,
+  removeTag,
+  setRetention,
+  type Tag,
+} from './tag-calls.js'
+import { type ResolveOptions, TimeCalls } from './time-calls.js'
 import type { Token } from './token.js'
 import { Watch } from './watch.js'
+import { watchBegin } from './watch-begin.js'
 import type { WriteResult } from './write-op.js'
+
+export type { ReadResult, ScanEntry } from './read-result.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 const DEFAULT_IN_FLIGHT_MAX = 65_536
 const DEFAULT_IN_FLIGHT_BYTES_MAX = 64 * 1_048_576
-const NO_BYTES = Buffer.alloc(0)
-
-/** What a replica holds under a key, and where that stands in the log. */
-export interface ReadResult<V = unknown> {
-  readonly found: boolean
-  readonly value: V | undefined
-  readonly shard: string
-  /** Position of the key's newest entry (of the delete, where it was deleted); index 0 if it was never written. */
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  /** False where that entry may still be undone (weak and session reads only). */
-  readonly committed: boolean
-  /** How far the replica that answered has applied its log. */
-  readonly appliedIndex: number
-  /** Which replica answered. */
-  readonly node: string
-}
-
-/** One key of a scan. */
-export interface ScanEntry<K = unknown, V = unknown> {
-  readonly key: K
-  /** Undefined with `keysOnly`. */
-  readonly value: V | undefined
-  readonly shard: string
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  readonly committed: boolean
-}
 
 /**
  * Connects to a cluster through any of its processes and resolves once one has given the shard map. Rejects with
@@ -117,6 +105,7 @@ interface ClientParts {
 export class VarveClient<K = string, V = string> {
   readonly #core: ClientCore
   readonly #calls: Calls
+  readonly #time: TimeCalls
   readonly #parts: ClientParts
   readonly #decodeValue: ReadOp['decode']
   readonly #decodeEntry: ReadOp['decode']
@@ -126,9 +115,10 @@ export class VarveClient<K = string, V = string> {
     this.#core = core
     this.#calls = calls
     this.#parts = parts
+    this.#time = new TimeCalls(core, parts)
     const { valueEncoding } = parts
     this.#decodeValue = reader => valueIn(reader, valueEncoding)
-    this.#decodeEntry = (reader, shard, node) => readResultOf(reader, valueEncoding, shard, node)
+    this.#decodeEntry = (reader, shard, node) => readResultIn(reader, valueEncoding, shard, node)
   }
 
   /** Writes a value. With a condition that does not hold it resolves with `applied` false. */
@@ -148,45 +138,102 @@ export class VarveClient<K = string, V = string> {
 
   /** The value; undefined where there is none. */
   get(key: K, options?: ReadOptions): Promise<V | undefined> {
+    if (options?.at !== undefined) return this.#getAt(key, options.at, options).then(({ value }) => value)
     return this.#calls.read(key, options, this.#decodeValue) as Promise<V | undefined>
   }
 
   /** The value with its position, found or not. */
   getEntry(key: K, options?: ReadOptions): Promise<ReadResult<V>> {
+    if (options?.at !== undefined) return this.#getAt(key, options.at, options)
     return this.#calls.read(key, options, this.#decodeEntry) as Promise<ReadResult<V>>
   }
 
   /**
-   * Keys and values in the byte order of the keys, across all shards. Read page by page as it is consumed: what is
-   * written meanwhile may or may not be seen. `timeoutMs` is for each page.
+   * Keys and values in the byte order of the keys, across all shards. Read page by page as it is consumed: without a
+   * moment, what is written meanwhile may or may not be seen. `timeoutMs` is for each page.
    */
   async *scan(options: ScanOptions<K> = {}): AsyncGenerator<ScanEntry<K, V>, void, void> {
-    this.#checkOpen()
-    checkTimeout(options.timeoutMs)
-    const { limit = Infinity, reverse = false, keysOnly = false, signal } = options
+    const bounds = this.#time.bounds(options)
+    const { limit = Infinity, reverse = false, keysOnly = false } = options
     if (!(limit >= 0))
       throw new VarveError('INVALID_ARGUMENT', `limit is ${limit}, expected a number from 0 up`)
-    const range = this.#range(options)
+    const range = rawRange(options, this.#parts.keyEncoding)
     // Frames and messages number the three alike.
     const consistency = this.#calls.readConsistency(options.consistency) as number as WireConsistency
-    const timeoutMs = options.timeoutMs ?? this.#parts.timeoutMs
-    const scan = { ...range, limit, reverse, keysOnly, consistency, timeoutMs, signal }
-    for await (const item of scanShards(this.#core, scan)) yield this.#scanEntry(item, keysOnly)
+    const asked = options.at === undefined ? undefined : this.#time.asked(options.at)
+    const at = asked === undefined ? undefined : await this.#time.resolve(asked, bounds)
+    const scan = { ...range, ...bounds, limit, reverse, keysOnly, consistency, at }
+    for await (const item of scanShards(this.#core, scan)) yield scanEntryOf(item, this.#parts, keysOnly)
   }
 
   /** Changes as they are committed, from now or from a position on. Begins at once; ends only by its caller. */
   watch(options: WatchOptions<K> = {}): Watch<K, V> {
-    this.#checkOpen()
-    checkTimeout(options.timeoutMs)
-    const { from, tentative = false, timeoutMs = Infinity, signal } = options
-    const prefix = this.#bytes(options.prefix, 'the prefix')
-    const { keyEncoding, valueEncoding } = this.#parts
-    return new Watch<K, V>(
-      this.#core,
-      { prefix, from, tentative, timeoutMs, signal },
-      keyEncoding,
-      valueEncoding,
-    )
+    const { from, tentative = false, snapshot = false, signal } = options
+    const bounds = this.#time.bounds({ timeoutMs: options.timeoutMs ?? Infinity, signal })
+    const prefix = keyBytes(options.prefix, this.#parts.keyEncoding, 'the prefix')
+    const begin = watchBegin(this.#time, from, snapshot, bounds)
+    return new Watch<K, V>(this.#core, { ...bounds, prefix, begin, tentative, snapshot }, this.#parts)
+  }
+
+  /** What a moment comes to in each shard: closed there, so that the answer is the same forever. */
+  async resolve(at?: At, options: ResolveOptions = {}): Promise<ResolvedMoment> {
+    return this.#time.resolve(this.#time.asked(at), this.#time.bounds(options), options.shards)
+  }
+
+  /** The entries of a key, newest first. `timeoutMs` is for each wait. */
+  history(key: K, options: HistoryOptions = {}): History<PastEntry<K, V>> {
+    return historyOf(this.#time, key, options)
+  }
+
+  /** The keys that held something else at two moments, in byte order. `timeoutMs` is for each wait. */
+  diff(options: DiffOptions<K>): PastStream<Difference<K, V>, DiffMoments> {
+    return diffOf(this.#time, options)
+  }
+
+  /** The entry that each key had its value from, in the byte order of the keys. `timeoutMs` is for each wait. */
+  blame(options: BlameOptions<K> = {}): PastStream<PastEntry<K, V>> {
+    return blameOf(this.#time, options)
+  }
+
+  /**
+   * Names a moment (default: now), in the logs of all shards: retention keeps it. The same again changes nothing;
+   * FAILED_PRECONDITION where the name is taken by another moment.
+   */
+  async tag(name: string, at?: At, options: CallOptions = {}): Promise<Tag> {
+    return addTag(this.#time, name, this.#time.asked(at), this.#time.bounds(options))
+  }
+
+  /** Takes a name away. Resolves with whether it was there. */
+  async untag(name: string, options: CallOptions = {}): Promise<boolean> {
+    return removeTag(this.#time, name, this.#time.bounds(options))
+  }
+
+  /** The moments that have names, by name. */
+  async tags(options: CallOptions = {}): Promise<Tag[]> {
+    return listTags(this.#time, this.#time.bounds(options))
+  }
+
+  /** How long the past is kept; without rules forever. */
+  async retention(options: CallOptions = {}): Promise<RetentionRule[]> {
+    return getRetention(this.#time, this.#time.bounds(options))
+  }
+
+  /** Replaces all rules of retention. Resolves with those that are in force. */
+  async setRetention(rules: readonly RetentionRule[], options: CallOptions = {}): Promise<RetentionRule[]> {
+    return setRetention(this.#time, rules, this.#time.bounds(options))
+  }
+
+  /** What `restore` would write, in the byte order of the keys. */
+  restorePlan(options: RestoreOptions<K, V>): RestorePlan<K, V> {
+    return restorePlan(this.#time, options)
+  }
+
+  /**
+   * Gives a key, or all with a prefix, what they held at a moment, by ordinary writes; no write that came after the plan
+   * was made is overwritten.
+   */
+  async restore(options: RestoreOptions<K, V>): Promise<RestoreResult> {
+    return restore(this.#time, this.#calls, options)
   }
 
   /** How far this client has read and written: plain data, for another client's session reads or to watch from. */
@@ -213,64 +260,8 @@ export class VarveClient<K = string, V = string> {
     await this.close()
   }
 
-  #checkOpen(): void {
-    if (this.#core.closed) throw new VarveError('CLOSED', 'the client is closed')
-  }
-
-  #bytes(given: K | undefined, what: string): Buffer {
-    if (given === undefined) return NO_BYTES
-    return Buffer.from(this.#parts.keyEncoding.encode(given, what) as string)
-  }
-
-  #range(options: ScanOptions<K>): { start: Buffer; end: Buffer } {
-    const { prefix, start, end } = options
-    if (prefix === undefined)
-      return { start: this.#bytes(start, 'the start'), end: this.#bytes(end, 'the end') }
-    if (start !== undefined || end !== undefined) {
-      throw new VarveError('INVALID_ARGUMENT', 'a scan was given a prefix and a range, expected one of them')
-    }
-    const first = this.#bytes(prefix, 'the prefix')
-    return { start: first, end: endOfPrefix(first) }
-  }
-
-  #scanEntry(item: ScanItem, keysOnly: boolean): ScanEntry<K, V> {
-    const { keyEncoding, valueEncoding } = this.#parts
-    const { shard = '', epoch = 0, index = 0, committed = false, stamp } = item.position ?? {}
-    return {
-      key: keyEncoding.decode(item.key, 0, item.key.length) as K,
-      value: keysOnly ? undefined : (valueEncoding.decode(item.value, 0, item.value.length) as V),
-      shard,
-      epoch,
-      index,
-      lamport: stamp?.lamport ?? 0,
-      wallMs: stamp?.wallMs ?? 0,
-      committed,
-    }
-  }
-}
-
-function valueIn(reader: ResponseFrameReader, encoding: Encoding): unknown {
-  if ((reader.flags & ReadResultFlag.FOUND) === 0) return undefined
-  return encoding.decode(reader.frame, reader.valueStart, reader.valueStart + reader.valueLength)
-}
-
-function readResultOf(
-  reader: ResponseFrameReader,
-  encoding: Encoding,
-  shard: string,
-  node: string,
-): ReadResult {
-  const { epoch, index, lamport, wallMs, flags, appliedIndex } = reader
-  return {
-    found: (flags & ReadResultFlag.FOUND) !== 0,
-    value: valueIn(reader, encoding),
-    shard,
-    epoch,
-    index,
-    lamport,
-    wallMs,
-    committed: (flags & ReadResultFlag.COMMITTED) !== 0,
-    appliedIndex,
-    node,
+  async #getAt(key: K, at: At, options: ReadOptions): Promise<ReadResult<V>> {
+    const asked = this.#time.asked(at)
+    return this.#time.get(key, asked, this.#time.bounds(options), options.replica) as Promise<ReadResult<V>>
   }
 }

@@ -12,10 +12,14 @@ import type {
   LeaveResponse,
   NodeList,
   NodeStatus,
+  ReadBaseRequest,
+  ReadBaseResponse,
   ReadLogRequest,
   ReadLogResponse,
   ReadOrphansRequest,
   ReadOrphansResponse,
+  ReadRecordsRequest,
+  ReadRecordsResponse,
   RecoverRequest,
   RecoverResponse,
   ResubmitRequest,
@@ -23,6 +27,16 @@ import type {
   ShardMap,
 } from '../generated/varve/v1/cluster.js'
 import { Consistency, type ScanResponse } from '../generated/varve/v1/kv.js'
+import type {
+  BlameRequest,
+  BlameResponse,
+  DiffRequest,
+  DiffResponse,
+  HistoryRequest,
+  HistoryResponse,
+  ResolveRequest,
+  ResolveResponse,
+} from '../generated/varve/v1/time_travel.js'
 import { Channels, type Peer } from './channels.js'
 import { VarveError } from './errors.js'
 import { fromServiceError } from './grpc-errors.js'
@@ -93,6 +107,42 @@ export class Inspector {
   /** What was cut off that process's log of a shard, by epoch and index. Ending the iteration ends the call. */
   readOrphans(address: string, request: ReadOrphansRequest): AsyncGenerator<ReadOrphansResponse> {
     return this.#stream(address, peer => peer.cluster.readOrphans(request))
+  }
+
+  /** Whole records of that process's replica of a shard, byte for byte, in order. Ending the iteration ends the call. */
+  readRecords(address: string, request: ReadRecordsRequest): AsyncGenerator<ReadRecordsResponse> {
+    return this.#stream(address, peer => peer.cluster.readRecords(request))
+  }
+
+  /**
+   * What that process's log of a shard is kept from, in pieces. A log that is kept from its beginning answers with one
+   * part whose index is 0.
+   */
+  readBase(address: string, request: ReadBaseRequest): AsyncGenerator<ReadBaseResponse> {
+    return this.#stream(address, peer => peer.cluster.readBase(request))
+  }
+
+  /**
+   * Where each shard stood at a moment, closed there by the heads. Also OUT_OF_RANGE for a moment that is still to come
+   * or before all entries, and OUT_OF_RETENTION.
+   */
+  resolve(address: string, request: ResolveRequest): Promise<ResolveResponse> {
+    return this.#ask(address, (peer, done) => peer.timeTravel.resolve(request, done))
+  }
+
+  /** The entries of a key in that process's replica, newest first. */
+  history(address: string, request: HistoryRequest): AsyncGenerator<HistoryResponse> {
+    return this.#stream(address, peer => peer.timeTravel.history(request))
+  }
+
+  /** The keys that differ between two indexes of that process's replica, in key order. OUT_OF_RETENTION below the horizon. */
+  diff(address: string, request: DiffRequest): AsyncGenerator<DiffResponse> {
+    return this.#stream(address, peer => peer.timeTravel.diff(request))
+  }
+
+  /** The entry that each key had its value from at an index of that process's replica, in key order. */
+  blame(address: string, request: BlameRequest): AsyncGenerator<BlameResponse> {
+    return this.#stream(address, peer => peer.timeTravel.blame(request))
   }
 
   /** Has the head of a shard write orphans anew, each once at most; the results are in their order. */

@@ -2,7 +2,10 @@
 import type { Logger } from '../log/logger.js'
 import type { EncodingName } from './encoding.js'
 import { VarveError } from './errors.js'
+import type { RangeOptions } from './key-range.js'
+import type { At } from './moment.js'
 import type { Token } from './token.js'
+import type { WatchFrom } from './watch-begin.js'
 
 /**
  * `strong`: writes are acknowledged by every in-sync member, reads are linearizable. `weak`: writes are acknowledged
@@ -54,11 +57,13 @@ export interface ReadOptions extends CallOptions {
   consistency?: ConsistencyName | undefined
   /** Address of the one replica to ask. It answers, or the call fails: nothing goes elsewhere. */
   replica?: string | undefined
+  /** What the key held then. The answer is the same forever, at any replica; the consistency does not matter. */
+  at?: At | undefined
 }
 
 /** What must hold for a write to be done. At most one of the two. */
 export interface WriteCondition {
-  /** The key's newest entry has this index; 0: it was never written. */
+  /** The key has its value from the entry with this index; 0: it does not exist. */
   ifIndex?: number | undefined
   /** The key does not exist. */
   ifAbsent?: boolean | undefined
@@ -86,13 +91,7 @@ export type BatchOperation<K, V> = WriteCondition & { key: K; returnPrevious?: b
   )
 
 /** Options of `scan`. */
-export interface ScanOptions<K> extends CallOptions {
-  /** Keys that begin with this (as encoded). Not together with `start` or `end`. */
-  prefix?: K | undefined
-  /** First key wanted. */
-  start?: K | undefined
-  /** First key not wanted any more. */
-  end?: K | undefined
+export interface ScanOptions<K> extends CallOptions, RangeOptions<K> {
   /** At most so many. Default: all. */
   limit?: number | undefined
   /** From the last key to the first. */
@@ -100,6 +99,8 @@ export interface ScanOptions<K> extends CallOptions {
   /** Leave the values out. */
   keysOnly?: boolean | undefined
   consistency?: ConsistencyName | undefined
+  /** What the keys held then: one moment over all shards and pages. The consistency does not matter then. */
+  at?: At | undefined
 }
 
 /** Options of `watch`. */
@@ -108,9 +109,15 @@ export interface WatchOptions<K> {
   prefix?: K | undefined
   /**
    * A token: what came after it, all of a shard that it does not name. First indexes by shard name: from there on,
-   * and of shards not named what comes from now on. Default: what comes from now on.
+   * and of shards not named what comes from now on. A moment: what came after it, in each shard. Default: what comes
+   * from now on.
    */
-  from?: Token | Readonly<Record<string, number>> | undefined
+  from?: WatchFrom | undefined
+  /**
+   * Where retention has dropped what the watch has still to deliver: what the keys held at the horizon, marked
+   * `snapshot`, then all that came after. Without it that is OUT_OF_RETENTION.
+   */
+  snapshot?: boolean | undefined
   /** Also entries that are not committed yet (`committed` is false): they may still be undone. */
   tentative?: boolean | undefined
   signal?: AbortSignal | undefined

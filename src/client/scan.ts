@@ -1,39 +1,36 @@
 /**
- * Scans: pages of each shard, fetched ahead by one, merged in the byte order of the keys. Each page is a read of
- * its own, so a scan is not one moment of the store.
+ * Scans: pages of each shard, fetched ahead by one, merged in the byte order of the keys. Each page is a read of its own,
+ * so a scan is not one moment of the store unless it is given one.
  */
 import type { ScanItem, ScanRequest, ScanResponse } from '../generated/varve/v1/kv.js'
 import { Consistency } from '../generated/varve/v1/kv.js'
-import { backoffMs } from './backoff.js'
 import type { ClientCore } from './core.js'
-import { delay } from './delay.js'
-import { VarveError } from './errors.js'
-import { meansElsewhere, type ShardRoute } from './shard-route.js'
-import { timedOut } from './timed-out.js'
+import type { RawRange } from './key-range.js'
+import { answersNow, cutIn, indexMoment, type ResolvedMoment } from './moment.js'
+import { askShard, type CallBounds, ShardTarget } from './shard-call.js'
+import type { ShardRoute } from './shard-route.js'
 import { requestContext } from './token.js'
-import { callUnary, cancelled } from './unary.js'
 
 // Enough for a page to be mostly payload, little enough not to read far ahead of a slow consumer.
 const PAGE_ITEMS_MAX = 1_000
 
-/** A scan in bytes. `end` is exclusive and empty where there is no bound. */
-export interface RawScan {
-  readonly start: Buffer
-  readonly end: Buffer
+/** A scan in bytes. The time-out is of each page. */
+export interface RawScan extends RawRange, CallBounds {
   readonly limit: number
   readonly reverse: boolean
   readonly keysOnly: boolean
   readonly consistency: Consistency
-  /** Of each page. */
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  /** What the keys held then; undefined: at the time of each page. */
+  readonly at: ResolvedMoment | undefined
 }
 
 /** Items of all shards in the byte order of their keys, or against it. */
 export async function* scanShards(core: ClientCore, scan: RawScan): AsyncGenerator<ScanItem, void, void> {
   let left = scan.limit
   if (left <= 0) return
-  const cursors = core.routes.map(route => new ShardCursor(core, route, scan))
+  // Nothing was there before the first entry.
+  const routes = core.routes.filter(({ name }) => scan.at === undefined || cutIn(scan.at, name).index > 0)
+  const cursors = routes.map(route => new ShardCursor(core, route, scan))
   await Promise.all(cursors.map(cursor => cursor.advance()))
   const sign = scan.reverse ? -1 : 1
   const order = (a: ShardCursor, b: ShardCursor) => sign * Buffer.compare(a.item!.key, b.item!.key)
@@ -69,18 +66,20 @@ class ShardCursor {
   readonly #core: ClientCore
   readonly #route: ShardRoute
   readonly #scan: RawScan
+  readonly #target: ShardTarget
   #items: readonly ScanItem[] = []
   #at = 0
   #start: Buffer
   #end: Buffer
   #taken = 0
   #next: Promise<ScanResponse> | undefined
-  #toHead = false
 
   constructor(core: ClientCore, route: ShardRoute, scan: RawScan) {
     this.#core = core
     this.#route = route
     this.#scan = scan
+    const isStrong = scan.at === undefined && scan.consistency === Consistency.STRONG
+    this.#target = new ShardTarget(core, route, isStrong)
     this.#start = scan.start
     this.#end = scan.end
     this.#fetch()
@@ -117,59 +116,35 @@ class ShardCursor {
 
   /** One page, from whichever replica can give it, until its time is over. */
   async #page(): Promise<ScanResponse> {
-    const { signal, timeoutMs } = this.#scan
-    const end = performance.now() + timeoutMs
-    let failure: VarveError | undefined
-    for (let attempt = 0; ; attempt++) {
-      if (this.#core.closed) throw new VarveError('CLOSED', 'the client is closed')
-      if (signal?.aborted) throw cancelled()
-      const left = end - performance.now()
-      if (left <= 0) throw timedOut(`a scan of ${this.#route.name}`, timeoutMs, failure)
-      const address = this.#address()
-      try {
-        if (address === undefined) throw this.#route.headless()
-        const response = await this.#ask(address, left)
-        this.#observe(response)
-        return response
-      } catch (error) {
-        failure = error as VarveError
-        if (failure.code === 'CANCELLED' || !failure.retryable) throw failure
-        this.#reroute(address, failure)
-      }
-      await delay(backoffMs(attempt), signal)
-    }
-  }
-
-  #address(): string | undefined {
-    const atHead = this.#toHead || this.#scan.consistency === Consistency.STRONG
-    return atHead ? this.#route.head : this.#route.member
-  }
-
-  #ask(address: string, timeoutMs: number): Promise<ScanResponse> {
-    const { kv } = this.#core.channels.peer(address)
-    const { consistency, keysOnly, reverse, signal } = this.#scan
+    const { consistency, keysOnly, reverse, at } = this.#scan
     const { ordinal, name } = this.#route
+    const { tokens, actor } = this.#core
     const request: ScanRequest = {
-      context: requestContext(this.#core.tokens, ordinal, name, consistency, this.#core.actor),
+      context: requestContext(
+        tokens,
+        ordinal,
+        name,
+        at === undefined ? consistency : Consistency.WEAK,
+        actor,
+      ),
       shard: name,
       start: this.#start,
       end: this.#end,
       limit: Math.min(PAGE_ITEMS_MAX, this.#scan.limit - this.#taken),
       keysOnly,
       reverse,
-      at: undefined,
+      at: at === undefined ? undefined : indexMoment(name, cutIn(at, name).index),
     }
-    return callUnary(address, timeoutMs, signal, done => kv.scan(request, done))
-  }
-
-  #reroute(address: string | undefined, error: VarveError): void {
-    this.#core.refreshMap()
-    if (address === undefined) return
-    if (error.code === 'BEHIND') this.#toHead = true
-    else if (this.#address() !== address) return
-    else if (this.#scan.consistency !== Consistency.STRONG && !this.#toHead) this.#route.memberFailed(address)
-    else if (meansElsewhere(error.code)) this.#route.headRefused(address, error.hint)
-    else this.#route.headLost(address)
+    const response = await askShard<ScanResponse>(
+      this.#core,
+      `a scan of ${name}`,
+      this.#scan,
+      this.#target,
+      (peer, done) => peer.kv.scan(request, done),
+    )
+    if (at !== undefined && response.cuts.length === 0) throw answersNow(response.node)
+    if (at === undefined) this.#observe(response)
+    return response
   }
 
   #observe(response: ScanResponse): void {
@@ -181,13 +156,4 @@ class ShardCursor {
       }
     }
   }
-}
-
-/** The first key, in byte order, after all that begin with `prefix`; empty where there is none. */
-export function endOfPrefix(prefix: Buffer): Buffer {
-  let length = prefix.length
-  while (length > 0 && prefix[length - 1] === 0xff) length--
-  const end = Buffer.from(prefix.subarray(0, length))
-  if (length > 0) end[length - 1]!++
-  return end
 }

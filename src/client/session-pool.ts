@@ -89,6 +89,7 @@ export class SessionPool {
       opened: (session, welcome) => this.#opened(session, welcome),
       answered: (session, frames) => this.#events.answered(session, frames),
       drained: () => this.#events.ready(),
+      seenWallMs: () => this.#tokens.wallMs,
       lost: (session, error, reads) => {
         if (session === this.#opener) this.#opener = undefined
         this.#events.lost(session, error, reads)

@@ -24,6 +24,8 @@ export interface SessionEvents {
   drained(session: Session): void
   /** The stream is gone; nothing that it carried will be answered. `reads` are those that were in flight. */
   lost(session: Session, error: VarveError, reads: readonly ReadFrame[]): void
+  /** The greatest wall time that the client has seen, epoch ms. */
+  seenWallMs(): number
 }
 
 /** The first message of a session. */
@@ -48,6 +50,8 @@ export class Session {
   #outbox: Buffer[] = []
   #reads = new Map<number, ReadFrame>()
   #nextReadId = 1
+  /** What the node was told of `seenWallMs`. */
+  #toldWallMs = 0
 
   constructor(address: string, peer: () => Peer, events: SessionEvents) {
     this.address = address
@@ -101,6 +105,7 @@ export class Session {
       )
     }, WELCOME_TIMEOUT_MS)
     const { lamport, wallMs } = hello
+    this.#toldWallMs = wallMs
     stream.write({
       hello: { clientId: hello.clientId, actor: hello.actor, stamp: { lamport, wallMs } },
       frames: [],
@@ -183,7 +188,11 @@ export class Session {
   }
 
   #write(frames: Buffer[]): void {
-    if (this.#stream?.write({ hello: undefined, frames }) === false) this.#full = true
+    const seenMs = this.#events.seenWallMs()
+    const isNews = seenMs > this.#toldWallMs
+    if (isNews) this.#toldWallMs = seenMs
+    const message = { hello: undefined, frames, wallMs: isNews ? seenMs : undefined }
+    if (this.#stream?.write(message) === false) this.#full = true
   }
 
   #readsAround(id: number): ReadFrame | undefined {

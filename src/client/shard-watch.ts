@@ -18,6 +18,8 @@ export interface ShardWatchRequest {
   readonly fromIndex: number
   readonly prefix: Buffer
   readonly tentative: boolean
+  /** Where entries that are wanted were dropped by retention: have what the keys held at the horizon instead. */
+  readonly snapshot: boolean
   /** How long the shard may be unreachable. */
   readonly timeoutMs: number
 }
@@ -26,7 +28,8 @@ export interface ShardWatchRequest {
 export interface ShardWatchEvents {
   /** The replica has said where it begins. Called once. */
   started(): void
-  entries(entries: readonly Entry[]): void
+  /** `snapshotIndex`: where the snapshot was taken that these belong to, in key order; 0: they are entries of the log. */
+  entries(entries: readonly Entry[], snapshotIndex: number): void
   /** It cannot go on. */
   failed(error: VarveError): void
 }
@@ -40,6 +43,9 @@ export class ShardWatch {
   /** The last entry that was delivered. */
   #lastEpoch = 0
   #lastIndex = 0
+  /** Of the snapshot that is being read, 0 for none, and its last key that was delivered. */
+  #snapshotIndex = 0
+  #snapshotKey: Buffer | undefined
   #stream: ClientReadableStream<WatchResponse> | undefined
   #paused = false
   #started = false
@@ -64,7 +70,7 @@ export class ShardWatch {
       return
     }
     const { ordinal, name } = this.#route
-    const { prefix, tentative } = this.#request
+    const { prefix, tentative, snapshot } = this.#request
     const context = requestContext(
       this.#core.tokens,
       ordinal,
@@ -72,7 +78,7 @@ export class ShardWatch {
       Consistency.UNSPECIFIED,
       this.#core.actor,
     )
-    const request = { context, shard: name, fromIndex: this.#fromIndex, prefix, tentative, snapshot: false }
+    const request = { context, shard: name, fromIndex: this.#fromIndex, prefix, tentative, snapshot }
     const stream = this.#core.channels.peer(address).kv.watch(request)
     this.#stream = stream
     stream.on('data', (response: WatchResponse) => {
@@ -110,6 +116,10 @@ export class ShardWatch {
   #take(response: WatchResponse): void {
     this.#attempt = 0
     this.#lostSince = Infinity
+    if (response.snapshotIndex > 0) {
+      this.#takeSnapshot(response)
+      return
+    }
     const entries = response.entries.filter(entry => this.#isNew(entry))
     // A tentative entry may be undone and its index taken by another one: resume behind the last committed one.
     const through = this.#request.tentative
@@ -118,11 +128,29 @@ export class ShardWatch {
     // Asked for what comes from now on, the first answer says where that is.
     if (this.#fromIndex === 0) this.#fromIndex = response.throughIndex + 1
     this.#fromIndex = Math.max(this.#fromIndex, through + 1)
-    if (!this.#started) {
-      this.#started = true
-      this.#events.started()
-    }
-    if (entries.length > 0) this.#events.entries(entries)
+    this.#start()
+    if (entries.length > 0) this.#events.entries(entries, 0)
+  }
+
+  #takeSnapshot({ entries, snapshotIndex, throughIndex }: WatchResponse): void {
+    this.#start()
+    if (snapshotIndex !== this.#snapshotIndex) this.#snapshotKey = undefined
+    this.#snapshotIndex = snapshotIndex
+    // In key order: what came before a break comes again.
+    const last = this.#snapshotKey
+    const fresh = last === undefined ? entries : entries.filter(({ key }) => Buffer.compare(key, last) > 0)
+    this.#snapshotKey = fresh.at(-1)?.key ?? last
+    if (fresh.length > 0) this.#events.entries(fresh, snapshotIndex)
+    if (throughIndex < snapshotIndex) return
+    this.#fromIndex = Math.max(this.#fromIndex, throughIndex + 1)
+    this.#snapshotIndex = 0
+    this.#snapshotKey = undefined
+  }
+
+  #start(): void {
+    if (this.#started) return
+    this.#started = true
+    this.#events.started()
   }
 
   #isNew(entry: Entry): boolean {

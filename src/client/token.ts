@@ -31,6 +31,11 @@ export class TokenTracker {
     return this.#lamport
   }
 
+  /** The greatest wall time seen, epoch ms. */
+  get wallMs(): number {
+    return this.#wallMs
+  }
+
   observeLamport(lamport: number): void {
     if (lamport > this.#lamport) this.#lamport = lamport
   }

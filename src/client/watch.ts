@@ -1,11 +1,13 @@
 /** A watch over all shards: what each of them delivers, in its shard's order, as it comes. */
 import { type Entry, Operation } from '../generated/varve/v1/entry.js'
+import { isSystemKey, isSystemPrefix } from '../log/system-key.js'
 import type { ClientCore } from './core.js'
-import type { Encoding } from './encoding.js'
-import { VarveError } from './errors.js'
+import type { VarveError } from './errors.js'
+import type { EntryEncodings } from './past-entry.js'
+import type { CallBounds } from './shard-call.js'
 import { ShardWatch } from './shard-watch.js'
-import type { Token } from './token.js'
 import { cancelled } from './unary.js'
+import type { FirstIndexes, WatchBegin } from './watch-begin.js'
 
 const QUEUE_LENGTH_PAUSE = 4_096
 const QUEUE_LENGTH_RESUME = 1_024
@@ -28,15 +30,28 @@ export interface WatchEvent<K = unknown, V = unknown> {
   readonly actor: string
   /** True where the shard's next event belongs to the same atomic batch. */
   readonly batchContinues: boolean
+  /** True for what a key held at the horizon, where older entries were dropped and a snapshot was asked for. */
+  readonly snapshot: boolean
+  /**
+   * Index at which the snapshot was taken: another one begins another snapshot of the shard. Keys that a snapshot does not
+   * name held nothing. 0 for changes.
+   */
+  readonly snapshotIndex: number
 }
 
 /** A watch in bytes. */
-export interface RawWatch {
+export interface RawWatch extends CallBounds {
   readonly prefix: Buffer
-  readonly from: Token | Readonly<Record<string, number>> | undefined
+  readonly begin: WatchBegin
   readonly tentative: boolean
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  readonly snapshot: boolean
+}
+
+/** An entry on its way to the consumer. */
+interface WatchItem {
+  readonly shard: number
+  readonly entry: Entry
+  readonly snapshotIndex: number
 }
 
 /**
@@ -48,50 +63,37 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
   /** Resolves once every shard has said where it begins: later changes will be delivered. Rejects if the watch fails. */
   readonly ready: Promise<void>
   readonly #core: ClientCore
-  readonly #keyEncoding: Encoding
-  readonly #valueEncoding: Encoding
-  readonly #shards: ShardWatch[]
+  readonly #raw: RawWatch
+  readonly #encodings: EntryEncodings
+  readonly #ending = new AbortController()
   readonly #unlisten: () => void
-  #queue: { readonly shard: number; readonly entry: Entry }[] = []
+  readonly #begun: () => void
+  readonly #fail: (error: VarveError) => void
+  #shards: ShardWatch[] = []
+  #queue: WatchItem[] = []
   #first = 0
   #paused = false
   #error: VarveError | undefined
   #done = false
   #wake: (() => void) | undefined
-  #fail: (error: VarveError) => void
 
-  constructor(core: ClientCore, raw: RawWatch, keyEncoding: Encoding, valueEncoding: Encoding) {
+  constructor(core: ClientCore, raw: RawWatch, encodings: EntryEncodings) {
     this.#core = core
-    this.#keyEncoding = keyEncoding
-    this.#valueEncoding = valueEncoding
-    let left = core.routes.length
-    let begin: () => void = () => {}
+    this.#raw = raw
+    this.#encodings = encodings
+    let begun: () => void = () => {}
     let fail: (error: VarveError) => void = () => {}
     this.ready = new Promise((resolve, reject) => {
-      begin = resolve
+      begun = resolve
       fail = reject
     })
     this.ready.catch(() => {})
+    this.#begun = begun
     this.#fail = error => {
       fail(error)
       this.#end(error)
     }
-    const { prefix, tentative, timeoutMs, signal } = raw
-    this.#shards = core.routes.map(
-      route =>
-        new ShardWatch(
-          core,
-          route,
-          { fromIndex: firstIndex(raw.from, route.name, core.shardNames), prefix, tentative, timeoutMs },
-          {
-            started: () => {
-              if (--left === 0) begin()
-            },
-            entries: entries => this.#take(route.ordinal, entries),
-            failed: error => this.#fail(error),
-          },
-        ),
-    )
+    const { begin, signal } = raw
     const onAbort = () => this.#fail(cancelled())
     signal?.addEventListener('abort', onAbort, { once: true })
     const unregister = core.onClose(error => this.#fail(error))
@@ -100,7 +102,8 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
       unregister()
     }
     if (signal?.aborted) onAbort()
-    else for (const shard of this.#shards) shard.open()
+    else if (typeof begin !== 'function') this.#open(begin)
+    else begin(this.#ending.signal).then(indexes => this.#open(indexes), this.#fail)
   }
 
   [Symbol.asyncIterator](): this {
@@ -119,7 +122,7 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
       if (this.#done) return { done: true, value: undefined }
       const item = this.#shift()
       if (item !== undefined) {
-        const event = this.#tryEvent(item.shard, item.entry)
+        const event = this.#tryEvent(item)
         if (event !== undefined) return { done: false, value: event }
         continue
       }
@@ -139,8 +142,27 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
     await this.return()
   }
 
-  #take(shard: number, entries: readonly Entry[]): void {
-    for (const entry of entries) this.#queue.push({ shard, entry })
+  #open(indexes: FirstIndexes): void {
+    if (this.#ending.signal.aborted) return
+    const { prefix, tentative, snapshot, timeoutMs } = this.#raw
+    let left = this.#core.routes.length
+    this.#shards = this.#core.routes.map(route => {
+      const request = { fromIndex: indexes[route.name] ?? 0, prefix, tentative, snapshot, timeoutMs }
+      return new ShardWatch(this.#core, route, request, {
+        started: () => {
+          if (--left === 0) this.#begun()
+        },
+        entries: (entries, snapshotIndex) => this.#take(route.ordinal, entries, snapshotIndex),
+        failed: error => this.#fail(error),
+      })
+    })
+    for (const shard of this.#shards) shard.open()
+  }
+
+  #take(shard: number, entries: readonly Entry[], snapshotIndex: number): void {
+    const all = isSystemPrefix(this.#raw.prefix)
+    for (const entry of entries)
+      if (all || !isSystemKey(entry.key)) this.#queue.push({ shard, entry, snapshotIndex })
     if (!this.#paused && this.#queue.length - this.#first >= QUEUE_LENGTH_PAUSE) {
       this.#paused = true
       for (const one of this.#shards) one.pause()
@@ -148,7 +170,7 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
     this.#wake?.()
   }
 
-  #shift(): { readonly shard: number; readonly entry: Entry } | undefined {
+  #shift(): WatchItem | undefined {
     const item = this.#queue[this.#first]
     if (item === undefined) return undefined
     if (++this.#first === this.#queue.length || this.#first >= QUEUE_LENGTH_PAUSE) {
@@ -163,9 +185,9 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
   }
 
   /** What cannot be decoded ends the watch: going on would leave it out. */
-  #tryEvent(shard: number, entry: Entry): WatchEvent<K, V> | undefined {
+  #tryEvent(item: WatchItem): WatchEvent<K, V> | undefined {
     try {
-      return this.#event(shard, entry)
+      return this.#event(item)
     } catch (error) {
       this.#done = true
       this.#end(undefined)
@@ -173,18 +195,19 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
     }
   }
 
-  #event(ordinal: number, entry: Entry): WatchEvent<K, V> | undefined {
+  #event({ shard: ordinal, entry, snapshotIndex }: WatchItem): WatchEvent<K, V> | undefined {
     const isSet = entry.operation === Operation.SET
     if (!isSet && entry.operation !== Operation.DELETE) return undefined
     const { key, value, previous, actor, batchContinues, position } = entry
     const { epoch = 0, index = 0, committed = false, stamp } = position ?? {}
     const { lamport = 0, wallMs = 0 } = stamp ?? {}
+    const { keyEncoding, valueEncoding } = this.#encodings
     this.#core.tokens.advance(ordinal, epoch, index)
     this.#core.tokens.observeStamp(lamport, wallMs)
     return {
       type: isSet ? 'set' : 'delete',
-      key: this.#keyEncoding.decode(key, 0, key.length) as K,
-      value: isSet ? (this.#valueEncoding.decode(value, 0, value.length) as V) : undefined,
+      key: keyEncoding.decode(key, 0, key.length) as K,
+      value: isSet ? (valueEncoding.decode(value, 0, value.length) as V) : undefined,
       shard: this.#core.shardNames[ordinal]!,
       epoch,
       index,
@@ -194,32 +217,18 @@ export class Watch<K = unknown, V = unknown> implements AsyncIterableIterator<Wa
       previous,
       actor,
       batchContinues,
+      snapshot: snapshotIndex > 0,
+      snapshotIndex,
     }
   }
 
   #end(error: VarveError | undefined): void {
     if (error !== undefined && !this.#done) this.#error ??= error
+    this.#ending.abort()
     this.#unlisten()
     for (const shard of this.#shards) shard.close()
     this.#queue = []
     this.#first = 0
     this.#wake?.()
   }
-}
-
-function firstIndex(from: RawWatch['from'], shard: string, names: readonly string[]): number {
-  if (from === undefined) return 0
-  if (isToken(from)) return (from.shards[shard]?.index ?? 0) + 1
-  for (const name of Object.keys(from)) {
-    if (names.includes(name)) continue
-    throw new VarveError(
-      'UNKNOWN_SHARD',
-      `\`from\` names shard "${name}", the cluster has: ${names.join(', ')}`,
-    )
-  }
-  return from[shard] ?? 0
-}
-
-function isToken(from: Token | Readonly<Record<string, number>>): from is Token {
-  return typeof (from as Token).shards === 'object'
 }

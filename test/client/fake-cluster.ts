@@ -46,11 +46,14 @@ import {
   type WriteResponse,
 } from '../../src/generated/varve/v1/kv.js'
 
+import { TimeTravelService } from '../../src/generated/varve/v1/time_travel.js'
+import { FakePast } from './fake-past.js'
+
 type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>
 type WatchStream = ServerWritableStream<WatchRequest, WatchResponse>
 
 /** An entry as the fake keeps it: index is its place in the shard's array, from 1. */
-interface FakeEntry {
+export interface FakeEntry {
   readonly index: number
   readonly operation: Operation
   readonly key: string
@@ -71,6 +74,8 @@ export class FakeShard {
   members: string[] = []
   epoch = 1
   watchers = new Set<() => void>()
+  /** Entries up to here were dropped: they are only seen in snapshots. */
+  horizon = 0
 
   constructor(name: string) {
     this.name = name
@@ -146,11 +151,14 @@ export class FakeNode {
   readonly #server = new Server({ 'grpc.max_receive_message_length': 64 << 20 })
   readonly #streams = new Set<{ end(): void }>()
   readonly watchStreams = new Set<WatchStream>()
+  readonly past: FakePast
   readonly #writeReader = new WriteFrameReader()
   readonly #readReader = new ReadFrameReader()
 
   constructor(cluster: FakeCluster) {
     this.cluster = cluster
+    this.past = new FakePast(cluster.shards)
+    this.#server.addService(TimeTravelService, this.past.handlers)
     this.#server.addService(KvService, {
       session: (stream: SessionStream) => this.#session(stream),
       scan: (call: ServerUnaryCall<ScanRequest, ScanResponse>, done: sendUnaryData<ScanResponse>) =>
@@ -158,7 +166,7 @@ export class FakeNode {
       set: (call: ServerUnaryCall<SetRequest, WriteResponse>, done: sendUnaryData<WriteResponse>) =>
         this.#set(call.request, done),
       watch: (stream: WatchStream) => this.#watch(stream),
-      get: unimplemented,
+      get: this.past.get,
       delete: unimplemented,
       batch: unimplemented,
     })
@@ -389,6 +397,8 @@ export class FakeNode {
     const { shard: name, fromIndex, prefix } = stream.request
     const shard = this.cluster.shards.find(one => one.name === name)!
     let next = fromIndex === 0 ? shard.entries.length + 1 : fromIndex
+    if (next <= shard.horizon) next = this.past.writeSnapshot(stream, shard)
+    if (next === 0) return
     const send = (always: boolean) => {
       if (!stream.writable || stream.cancelled) return
       const entries = shard.entries
@@ -486,12 +496,12 @@ export class FakeCluster {
   }
 }
 
-function positionOf(shard: FakeShard, index: number) {
+export function positionOf(shard: FakeShard, index: number) {
   const stamp = { lamport: 100 + index, wallMs: 1_000 }
   return { shard: shard.name, epoch: shard.epoch, index, stamp, committed: true }
 }
 
-function wireEntry(shard: FakeShard, entry: FakeEntry): Entry {
+export function wireEntry(shard: FakeShard, entry: FakeEntry): Entry {
   return {
     position: positionOf(shard, entry.index),
     operation: entry.operation,

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { endOfPrefix } from '../../src/client/scan.js'
+import { endOfPrefix } from '../../src/client/key-range.js'
 import { connect, VarveError, type WatchEvent } from '../../src/index.js'
 import { cut, FakeCluster } from './fake-cluster.js'
 import { until } from './until.js'
