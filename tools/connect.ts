@@ -79,7 +79,8 @@ export async function withClient<T>(
 /** A client whose keys and values are bytes. */
 export type BytesClient = Awaited<ReturnType<typeof openClient>>
 
-async function openClient(options: GlobalOptions) {
+/** Connects; whoever calls this closes the client. Keys and values are bytes. */
+export async function openClient(options: GlobalOptions) {
   const { connect } = await import('../src/client/client.js')
   return connect([...options.endpoints], {
     keyEncoding: 'buffer',

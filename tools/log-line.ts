@@ -2,9 +2,10 @@
 
 import type { Entry as EntryMessage } from '../src/generated/varve/v1/entry.js'
 import { type Entry, indexOf } from '../src/log/entry.js'
-import { byteSize, count, jsonBytes, plural, printable, shorten, wallTime } from './text.js'
+import { jsonBytes, plural, printable, shorten, wallTime } from './text.js'
 
-const OPERATION_NAMES = ['unknown', 'set', 'delete', 'epoch', 'noop'] as const
+/** Names of operations by their numbers. */
+export const OPERATION_NAMES = ['unknown', 'set', 'delete', 'epoch', 'noop'] as const
 
 export type OperationName = (typeof OPERATION_NAMES)[number]
 
@@ -112,77 +113,3 @@ function configurationText(value: Buffer): string {
     return printable(value)
   }
 }
-
-/** What a shard's log consists of. */
-export interface LogFigures {
-  readonly shard: string
-  entries: number
-  records: number
-  bytes: number
-  keys: number
-  readonly operations: Record<OperationName, number>
-  readonly epochs: Set<number>
-  first: LogLine | undefined
-  last: LogLine | undefined
-  /** Last index that is committed as far as is known. */
-  commitIndex: number
-}
-
-/** The figures of a log for JSON. */
-export function figuresObject(figures: LogFigures): object {
-  const { unknown, ...operations } = figures.operations
-  const stamp = (line: LogLine | undefined) =>
-    line === undefined ? null : { index: line.index, lamport: line.lamport, wallMs: line.wallMs }
-  return {
-    shard: figures.shard,
-    entries: figures.entries,
-    records: figures.records,
-    bytes: figures.bytes,
-    entriesPerRecord: perRecord(figures),
-    keys: figures.keys,
-    operations: unknown > 0 ? figures.operations : operations,
-    epochs: [...figures.epochs],
-    commitIndex: figures.commitIndex,
-    first: stamp(figures.first),
-    last: stamp(figures.last),
-  }
-}
-
-/** Entries a record on average, to one decimal. */
-export function perRecord(figures: LogFigures): number {
-  return figures.records === 0 ? 0 : Math.round((figures.entries / figures.records) * 10) / 10
-}
-
-/** The cells of the figures' table row; the header is `FIGURES_HEADER`. */
-export function figuresRow(figures: LogFigures): string[] {
-  const { set, delete: deleted, epoch, noop } = figures.operations
-  return [
-    figures.shard,
-    count(figures.entries),
-    count(figures.records),
-    byteSize(figures.bytes),
-    String(perRecord(figures)),
-    count(figures.keys),
-    count(set),
-    count(deleted),
-    count(epoch + noop),
-    String(figures.epochs.size),
-    wallTime(figures.first?.wallMs ?? 0),
-    wallTime(figures.last?.wallMs ?? 0),
-  ]
-}
-
-export const FIGURES_HEADER = [
-  'shard',
-  'entries',
-  'records',
-  'bytes',
-  'a record',
-  'keys',
-  'set',
-  'delete',
-  'other',
-  'epochs',
-  'first',
-  'last',
-] as const

@@ -1,25 +1,58 @@
-/** Where `varve log` reads from: the nodes of a running cluster. `offline-log.ts` is the other source. */
+/**
+ * Where the log tools read logs from, as whole records: the nodes of a running cluster (`online-log.ts`), or the folder of
+ * a stopped one (`offline-log.ts`). Both check what they hand out: CRC, hash chain, contiguity.
+ */
 
-import type { Inspector } from '../src/client/inspector.js'
-import type { ShardMap } from '../src/generated/varve/v1/cluster.js'
-import { findShardMap, type GlobalOptions } from './connect.js'
+import type { EpochSpan } from '../src/log/log.js'
+import type { LogBase } from '../src/log/log-base.js'
+import type { LogDamage } from '../src/log/log-damage.js'
+import type { LogRecord } from '../src/log/record-codec.js'
+import type { GlobalOptions } from './connect.js'
 import { badUsage } from './exit-codes.js'
-import { type LogLine, lineOfMessage } from './log-line.js'
+import { type LogLine, lineOfEntry } from './log-line.js'
 
-/** Entries of one record, or a part of one. */
-export interface LogPart {
-  readonly lines: readonly LogLine[]
-  readonly recordBytes: number
+/** What is known of one log beside its records. */
+export interface LogInfo {
+  /** 32 hexadecimal digits; '' of a log without any record. */
+  readonly logId: string
+  /** The log is kept above this index; 0: from its beginning. */
+  readonly baseIndex: number
+  /** What was dropped up to there; undefined for 0. */
+  readonly base: LogBase | undefined
+  /** Size of what stands for it, in bytes; 0 for none. */
+  readonly baseSizeBytes: number
+  /** Index of its last entry, committed or not; 0 for none. */
+  readonly lastIndex: number
+  /** Entries up to here are known to be committed. */
+  readonly commitIndex: number
+  /** The epochs in the log, ascending; undefined where only the records tell (of a running node). */
+  readonly epochs: readonly EpochSpan[] | undefined
 }
 
 /** Logs that can be read. */
 export interface LogSource {
   /** Names of all shards, in the order of their ordinals. */
   readonly shards: readonly string[]
-  /** Whose copy of a shard's log is read, for people. */
+  /** Whether a running cluster answers, so that the logs may grow. */
+  readonly isLive: boolean
+  /** Ordinal of a shard, as in its records. */
+  ordinal(shard: string): number
+  /** Whose copy of a shard's log is read, for people. Throws a bad-usage error where there is none. */
   origin(shard: string): string
-  /** A shard's log from an index on, to another (0: its end), both inclusive. */
-  read(shard: string, fromIndex: number, toIndex: number): AsyncIterable<LogPart>
+  /** As it is now. */
+  logInfo(shard: string): Promise<LogInfo>
+  /** Entries up to here are known to be committed; rises while a running cluster's log is read. */
+  commitIndex(shard: string): Promise<number>
+  /**
+   * The records from the one that holds `fromIndex` (0: the first that is kept) to the one that holds `toIndex` (0:
+   * the end as it is now), in order, each whole and continuing the one before. Rejects with LOG_DAMAGED where that is not so,
+   * unless the source goes on behind damage; with OUT_OF_RETENTION or LOG_OUT_OF_RETENTION at and below the base.
+   */
+  records(shard: string, fromIndex: number, toIndex: number): AsyncIterable<LogRecord>
+  /** Records that were cut off this copy, by epoch and index. */
+  orphans(shard: string): AsyncIterable<LogLine>
+  /** The base's bytes (docs/log-format.md); undefined of a log that is kept from its beginning. */
+  baseBlob(shard: string): Promise<AsyncIterable<Buffer> | undefined>
   close(): Promise<void>
 }
 
@@ -30,61 +63,66 @@ export interface LogOptions extends GlobalOptions {
   readonly to?: string
   readonly data?: string
   readonly replica?: string
+  readonly skipDamaged?: boolean
 }
 
-/** The source that the options name. */
-export async function openLogSource(options: LogOptions): Promise<LogSource> {
-  if (options.data !== undefined) {
+/**
+ * The source that the options name. With `skipDamaged`, it goes on behind damage, which `onDamage` is told in its place
+ * (`shard` is its name).
+ */
+export async function openLogSource(
+  options: LogOptions,
+  onDamage: (shard: string, damage: LogDamage) => void = () => {},
+): Promise<LogSource> {
+  const { data, replica, shard, skipDamaged = false } = options
+  if (data !== undefined) {
     const { openOfflineLog } = await import('./offline-log.js')
-    return openOfflineLog(options.data, options.replica, options.shard)
+    return openOfflineLog(data, replica, shard, skipDamaged ? onDamage : undefined)
   }
-  const { Inspector } = await import('../src/client/inspector.js')
-  const inspector = new Inspector({ timeoutMs: options.timeout })
-  try {
-    return new OnlineLog(inspector, await findShardMap(inspector, options.endpoints), options.replica)
-  } catch (error) {
-    inspector.close()
-    throw error
+  if (skipDamaged) {
+    throw badUsage('--skip-damaged goes with --data: a running node hands out nothing that is damaged')
+  }
+  const { openOnlineLog } = await import('./online-log.js')
+  return openOnlineLog(options, replica)
+}
+
+/** The record that holds an index; undefined outside the log, and at and below its base. */
+export async function recordAt(
+  source: LogSource,
+  shard: string,
+  index: number,
+): Promise<LogRecord | undefined> {
+  const { baseIndex, lastIndex } = await source.logInfo(shard)
+  if (!(index > baseIndex && index <= lastIndex)) return undefined
+  for await (const record of source.records(shard, index, index)) {
+    return record.lastIndex >= index ? record : undefined
+  }
+  return undefined
+}
+
+/** The entries from one index to another (0: to the end), both inclusive. Their bytes are views on the records. */
+export async function* linesIn(
+  source: LogSource,
+  shard: string,
+  fromIndex: number,
+  toIndex: number,
+): AsyncGenerator<LogLine> {
+  for await (const record of source.records(shard, fromIndex, toIndex)) {
+    yield* linesOf(shard, record, await source.commitIndex(shard), fromIndex, toIndex)
   }
 }
 
-/** Entries of a log in order, one by one. */
-export async function* linesIn(parts: AsyncIterable<LogPart>): AsyncGenerator<LogLine> {
-  for await (const part of parts) yield* part.lines
-}
-
-class OnlineLog implements LogSource {
-  readonly shards: readonly string[]
-  readonly #inspector: Inspector
-  readonly #map: ShardMap
-  readonly #replica: string | undefined
-
-  constructor(inspector: Inspector, map: ShardMap, replica: string | undefined) {
-    this.#inspector = inspector
-    this.#map = map
-    this.#replica = replica
-    this.shards = map.shards.map(shard => shard.name)
-  }
-
-  /** The head's copy, unless another replica is asked for. */
-  origin(shard: string): string {
-    const found = this.#map.shards.find(each => each.name === shard)
-    const address = this.#replica ?? found?.head ?? ''
-    const members = found?.members.map(member => member.address) ?? []
-    if (address === '') throw badUsage(`${shard} has no head now: say with --replica whose copy to read`)
-    if (this.#replica !== undefined && !members.includes(address)) {
-      throw badUsage(`--replica: ${address} holds no replica of ${shard}, which is at ${members.join(', ')}`)
-    }
-    return address
-  }
-
-  async *read(shard: string, fromIndex: number, toIndex: number): AsyncGenerator<LogPart> {
-    for await (const part of this.#inspector.readLog(this.origin(shard), { shard, fromIndex, toIndex })) {
-      yield { lines: part.entries.map(lineOfMessage), recordBytes: part.recordBytes }
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#inspector.close()
+/** The entries of one record from one index to another (0: to its end). */
+export function* linesOf(
+  shard: string,
+  record: LogRecord,
+  commitIndex: number,
+  fromIndex = 0,
+  toIndex = 0,
+): Generator<LogLine> {
+  const { firstIndex, lastIndex } = record
+  const last = toIndex === 0 ? lastIndex : Math.min(lastIndex, toIndex)
+  for (let index = Math.max(firstIndex, fromIndex); index <= last; index++) {
+    yield lineOfEntry(shard, record.entry(index - firstIndex), commitIndex)
   }
 }

@@ -1,38 +1,24 @@
 /** Orphans on the disks of stopped nodes, read from a cluster's folder or one node's. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
-import { LevelLogStore } from '../src/log/level-log.js'
-import { nullLogger } from '../src/log/logger.js'
-import { nodesOf } from '../src/node/cluster-config.js'
+import { FolderScan } from '../src/log/level-scan.js'
+import { LogDamage } from '../src/log/log-damage.js'
+import { endOnSignals } from './end-on-signals.js'
 import { badUsage } from './exit-codes.js'
-import { DataFolder, nodeName } from './local/data-folder.js'
 import { lineOfEntry } from './log-line.js'
-import { checkStopped, hasDatabase, readConfig } from './offline-log.js'
+import { stoppedCluster } from './offline-folder.js'
 import { OrphanGatherer, type OrphanSelection, type ShardOrphans } from './orphan-source.js'
-
-/** A node's database and what the node is called. */
-interface StoppedNode {
-  readonly dir: string
-  readonly name: string
-}
-
-/** Names of the shards by ordinal, and the databases to read. */
-interface StoppedNodes {
-  readonly shards: readonly string[] | undefined
-  readonly nodes: readonly StoppedNode[]
-}
 
 /** All orphans that a folder holds, shard by shard. `chosen` says which shards are meant, of those that there are. */
 export async function gatherOfflineOrphans(
   given: string,
   chosen: (shards: readonly string[]) => OrphanSelection,
 ): Promise<ShardOrphans[]> {
-  const { shards, nodes } = stoppedNodes(given)
-  const stores: { name: string; store: LevelLogStore }[] = []
+  endOnSignals()
+  const { shards, nodes } = stoppedCluster(given)
+  const stores: { name: string; store: FolderScan }[] = []
   try {
     for (const { dir, name } of nodes) {
-      stores.push({ name, store: await LevelLogStore.open({ dir, logger: nullLogger }) })
+      stores.push({ name, store: await FolderScan.open(dir) })
     }
     const ordinals = [...new Set(stores.flatMap(({ store }) => store.shards()))].sort((a, b) => a - b)
     const names = shards ?? ordinals.map(String)
@@ -56,46 +42,15 @@ export async function gatherOfflineOrphans(
 }
 
 async function readStore(
-  { name, store }: { name: string; store: LevelLogStore },
+  { name, store }: { name: string; store: FolderScan },
   ordinal: number,
   shard: string,
   gatherer: OrphanGatherer,
 ): Promise<void> {
-  if (!store.shards().includes(ordinal)) return
-  for await (const record of store.log(ordinal).orphans()) {
+  for await (const record of store.log(ordinal)?.orphans() ?? []) {
+    if (record instanceof LogDamage) throw record.toError(shard)
     for (let slot = 0; slot < record.count; slot += 1) {
       gatherer.add({ node: name, line: lineOfEntry(shard, record.entry(slot), 0) })
     }
   }
-}
-
-function stoppedNodes(given: string): StoppedNodes {
-  const folder = new DataFolder(given)
-  if (!folder.exists || !statSync(folder.path).isDirectory()) {
-    throw badUsage(`--data: ${given} given, there is no such folder: expected a cluster's or a node's`)
-  }
-  if (folder.isCluster) return ofCluster(folder)
-  if (!hasDatabase(folder.path)) {
-    throw badUsage(`--data: ${given} holds neither a cluster (cluster.json) nor a node's database (CURRENT)`)
-  }
-  const cluster = new DataFolder(dirname(dirname(folder.path)))
-  const node = { dir: folder.path, name: folder.given }
-  if (!cluster.isCluster) return { shards: undefined, nodes: [node] }
-  checkStopped(cluster, basename(folder.path))
-  const config = readConfig(cluster)
-  const address = nodesOf(config).find(each => nodeName(each) === basename(folder.path))
-  return { shards: Object.keys(config.shards), nodes: [{ ...node, name: address ?? folder.given }] }
-}
-
-/** Every node's folder, also of those that are in no shard any more. What was set aside as damaged is not opened. */
-function ofCluster(folder: DataFolder): StoppedNodes {
-  checkStopped(folder)
-  const config = readConfig(folder)
-  const parent = folder.nodeDir('')
-  const addresses = new Map(nodesOf(config).map(address => [nodeName(address), address]))
-  const names = existsSync(parent) ? readdirSync(parent).sort() : []
-  const nodes = names
-    .filter(name => !/\.(damaged-|empty$|reading$)/.test(name) && hasDatabase(join(parent, name)))
-    .map(name => ({ dir: join(parent, name), name: addresses.get(name) ?? name }))
-  return { shards: Object.keys(config.shards), nodes }
 }

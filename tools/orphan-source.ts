@@ -3,7 +3,7 @@
 import type { Inspector } from '../src/client/inspector.js'
 import type { Shard, ShardMap } from '../src/generated/varve/v1/cluster.js'
 import { codeOf, unavailable } from './exit-codes.js'
-import { lineOfMessage } from './log-line.js'
+import { type LogLine, lineOfMessage } from './log-line.js'
 import { FateFinder, type NodeOrphan, type OrphanUnit } from './orphan-units.js'
 import { byteSize } from './text.js'
 
@@ -20,6 +20,8 @@ export interface OrphanSelection {
   readonly epoch?: number | undefined
   readonly firstIndex: number
   readonly lastIndex: number
+  /** Undefined: of all keys. */
+  readonly key?: Buffer | undefined
 }
 
 /** The orphans of one shard. */
@@ -66,8 +68,9 @@ export class OrphanGatherer {
   }
 }
 
-function isWanted(line: { epoch: number; index: number }, selection: OrphanSelection): boolean {
-  const { epoch, firstIndex, lastIndex } = selection
+function isWanted(line: LogLine, selection: OrphanSelection): boolean {
+  const { epoch, firstIndex, lastIndex, key } = selection
+  if (key !== undefined && !key.equals(line.key)) return false
   return (epoch === undefined || line.epoch === epoch) && line.index >= firstIndex && line.index <= lastIndex
 }
 

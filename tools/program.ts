@@ -2,24 +2,35 @@
 
 import { Command, CommanderError } from 'commander'
 import { versionOf } from '../src/version.js'
+import { addBlame } from './commands/blame.js'
 import { addDelete } from './commands/delete.js'
+import { addDiff } from './commands/diff.js'
 import { addDown } from './commands/down.js'
+import { addFork } from './commands/fork.js'
 import { addGet } from './commands/get.js'
+import { addHistory } from './commands/history.js'
 import { addLogCat } from './commands/log-cat.js'
+import { addLogExport } from './commands/log-export.js'
+import { addLogImport } from './commands/log-import.js'
 import { addLogOrphans } from './commands/log-orphans.js'
 import { addLogResubmit } from './commands/log-resubmit.js'
 import { addLogStat } from './commands/log-stat.js'
+import { addLogVerify } from './commands/log-verify.js'
 import { addNodeJoin } from './commands/node-join.js'
 import { addNodeKill } from './commands/node-kill.js'
 import { addNodeLeave } from './commands/node-leave.js'
 import { addNodeList } from './commands/node-list.js'
 import { addNodeStart } from './commands/node-start.js'
+import { addReplay } from './commands/replay.js'
 import { addReplicaDiff } from './commands/replica-diff.js'
+import { addRestore } from './commands/restore.js'
+import { addRetentionClear, addRetentionSet, addRetentionShow } from './commands/retention.js'
 import { addRun } from './commands/run.js'
 import { addScan } from './commands/scan.js'
 import { addSet } from './commands/set.js'
 import { addShardRecover } from './commands/shard-recover.js'
 import { addStatus } from './commands/status.js'
+import { addTagAdd, addTagList, addTagRemove } from './commands/tag.js'
 import { addUp } from './commands/up.js'
 import { addWatch } from './commands/watch.js'
 import { addGlobalOptions } from './connect.js'
@@ -47,7 +58,21 @@ export function createProgram(): Command {
   addDelete(program)
   addScan(program)
   addWatch(program)
+  addHistory(program)
+  addDiff(program)
+  addBlame(program)
+  addReplay(program)
+  addRestore(program)
+  const tag = program.command('tag').description('name moments: a name is a time wherever one is asked for')
+  addTagAdd(tag)
+  addTagList(tag)
+  addTagRemove(tag)
+  const retention = program.command('retention').description('show and set how long the past is kept')
+  addRetentionShow(retention)
+  addRetentionSet(retention)
+  addRetentionClear(retention)
   addRun(program)
+  addFork(program)
   const node = program.command('node').description('list, start, end and move nodes')
   addNodeList(node)
   addNodeStart(node)
@@ -63,8 +88,11 @@ export function createProgram(): Command {
     .description('read the logs of a running cluster, or of a stopped one with --data')
   addLogCat(log)
   addLogStat(log)
+  addLogVerify(log)
   addLogOrphans(log)
   addLogResubmit(log)
+  addLogExport(log)
+  addLogImport(log)
   return program
 }
 

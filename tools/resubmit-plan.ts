@@ -1,5 +1,6 @@
 /** Which orphans are to be written anew, and which are left alone and why. Pure. */
 
+import { isSystemKey } from '../src/log/system-key.js'
 import { badUsage } from './exit-codes.js'
 import type { LogLine } from './log-line.js'
 import type { IndexRange } from './orphan-options.js'
@@ -16,11 +17,11 @@ export interface PlannedUnit {
   readonly index: number
 }
 
-/** What is to be done with these units; those that are no writes are left out. */
+/** What is to be done with these units; those that are no writes, or the cluster's own (tags, retention), are left out. */
 export function planOf(shard: string, units: readonly OrphanUnit[], finder: FateFinder): PlannedUnit[] {
-  const writes = units.filter(
-    ({ lines }) => lines[0]!.operation === 'set' || lines[0]!.operation === 'delete',
-  )
+  const isWrite = ({ operation, key }: LogLine) =>
+    (operation === 'set' || operation === 'delete') && !isSystemKey(key)
+  const writes = units.filter(({ lines }) => isWrite(lines[0]!))
   return writes.map(({ lines }) => {
     const fates = lines.map(line => finder.fateOf(line))
     const found = fates.find(({ index }) => index > 0)

@@ -10,7 +10,7 @@ import type {
 import { stateOf } from './coordinator.js'
 import { type LearnerProgress, progressOf, progressText } from './learner-progress.js'
 import { tableOf } from './output.js'
-import { byteSize, count, duration, plural } from './text.js'
+import { byteSize, count, duration, plural, wallTime } from './text.js'
 
 /** A process and what it said, or why it said nothing. */
 export interface ProcessLine {
@@ -65,6 +65,7 @@ export async function statusText(gathered: Gathered): Promise<string> {
     ...(await learnersText(map, processes)),
     '',
     await tableOf(processHeader, processes.map(processRow), ['pid', 'up', 'memory', 'cpu']),
+    ...horizonsText(map, processes),
     ...remarks(gathered),
   ].join('\n')
 }
@@ -83,6 +84,7 @@ function shardObject(shard: Shard, processes: readonly ProcessLine[]): object {
     head: shard.head,
     commitIndex: head?.commitIndex ?? null,
     lastIndex: head?.lastIndex ?? null,
+    horizon: horizonOf(head) ?? null,
     members: shard.members.map(({ address, upstream }) => {
       const replica = replicaOf(processes, address, shard)
       return {
@@ -96,6 +98,7 @@ function shardObject(shard: Shard, processes: readonly ProcessLine[]): object {
         appliedIndex: replica?.appliedIndex ?? null,
         lag: lagOf(replica, head) ?? null,
         keys: replica?.keys ?? null,
+        horizon: horizonOf(replica) ?? null,
       }
     }),
     learners: learnersOf(shard, processes).map(({ headIndex, percent, ...learner }) => ({
@@ -168,6 +171,23 @@ function processRow({ address, status, problem }: ProcessLine): string[] {
   const { role, pid, uptimeMs, memoryRssBytes } = status
   const cpu = `${cpuSeconds(status).toFixed(1)} s`
   return [address, role, String(pid), duration(uptimeMs), byteSize(memoryRssBytes), cpu, 'reachable']
+}
+
+/** Where a replica's history begins; undefined where it is unknown or has all of it. */
+function horizonOf(replica: ReplicaStatus | undefined): { index: number; droppedMs: number } | undefined {
+  if (replica === undefined || replica.baseIndex === 0) return undefined
+  return { index: replica.baseIndex, droppedMs: replica.baseWrittenMs }
+}
+
+/** Of each shard whose head has dropped some of its history. */
+function horizonsText(map: ShardMap, processes: readonly ProcessLine[]): string[] {
+  const lines = map.shards.flatMap(shard => {
+    const horizon = horizonOf(replicaOf(processes, shard.head, shard))
+    if (horizon === undefined) return []
+    const on = horizon.droppedMs === 0 ? '' : ` on ${wallTime(horizon.droppedMs)}`
+    return [`history of ${shard.name} before index ${horizon.index} was dropped by retention${on}`]
+  })
+  return lines.length === 0 ? [] : ['', ...lines]
 }
 
 /** Lines below the tables, where there is something to remark. */

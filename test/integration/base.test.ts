@@ -21,7 +21,7 @@ async function trimStopped({ dataDir }: TestProcess): Promise<number> {
     const { blobs } = store
     const projection = await openProjection({ log, blobs, logger: nullLogger })
     const index = trimIndexAt(log, projection, log.lastIndex)
-    await trimLog({ log, projection, blobs, logger: nullLogger, index })
+    await trimLog({ log, projection, blobs, logger: nullLogger, index, writtenMs: 1_000 })
     return index
   } finally {
     await store.close()

@@ -23,7 +23,7 @@ const badUsage: [args: string[], message: RegExp][] = [
   [['set', 'a', 'b', '--if-index', '-1'], /Allowed is a whole number from 0\.\n$/],
   [['set', 'a', 'b', '--if-index', '1', '--if-absent'], /cannot be used with/],
   [['scan', 'a', '--start', 'b'], /^varve: prefix "a" given together with --start or --end/],
-  [['watch', '--from', '5m ago', ...NOBODY], /^varve: --from: "5m ago" given, watch begins at/],
+  [['watch', '--from', '5 minutes', ...NOBODY], /^varve: --from: "5 minutes" given, allowed is start, now/],
   [['run', 'no-such-file.txt'], /^varve: no-such-file\.txt: there is no such file/],
   [['run', 'test'], /^varve: test is a folder, expected a file/],
   [['--endpoints', 'localhost', 'status'], /'localhost' is invalid\. An address is host:port/],
@@ -40,7 +40,7 @@ const badUsage: [args: string[], message: RegExp][] = [
   ],
   [
     ['log', 'stat', '--data', 'test'],
-    /^varve: --data: test holds neither a cluster .* nor a node's database/,
+    /^varve: --data: test holds other files .*: expected the folder of a cluster .* or of a node/,
   ],
 ]
 

@@ -2,11 +2,6 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { connect } from '../../src/client/client.js'
-import { EntryFlag, Operation } from '../../src/log/entry.js'
-import { LevelLogStore } from '../../src/log/level-log.js'
-import type { Log } from '../../src/log/log.js'
-import { nullLogger } from '../../src/log/logger.js'
-import { RecordWriter } from '../../src/log/record-writer.js'
 import { serializeClusterConfig } from '../../src/node/cluster-config.js'
 import { exitCodeOf } from '../../tools/exit-codes.js'
 import { DataFolder, nodeName } from '../../tools/local/data-folder.js'
@@ -14,64 +9,11 @@ import { gatherOfflineOrphans } from '../../tools/offline-orphans.js'
 import { selectOrphans } from '../../tools/orphan-options.js'
 import { TestCluster } from '../integration/support/processes.js'
 import { chainOf } from '../log/record-chain.js'
+import { inFolder, LOST_CLIENT, type LostWrite, lose } from './lost-writes.js'
 import { tempFolder } from './temp-folder.js'
 import { varve } from './varve-command.js'
 
 const NODES = ['127.0.0.1:7001', '127.0.0.1:7002'] as const
-const CLIENT = Buffer.from('00000000000000016c6f737420636c69', 'hex')
-
-interface LostWrite {
-  readonly key: string
-  /** Undefined: a DELETE. */
-  readonly value?: string
-  readonly batchContinues?: boolean
-}
-
-/** Appends a record and cuts it off again, as a node does that its upstream does not follow. */
-function lose(log: Log, list: readonly LostWrite[], epoch: number): void {
-  const end = log.lastIndex
-  const writer = new RecordWriter()
-  const { lamport, wallMs } = log.lastStamp
-  writer.begin({
-    logId: log.logId,
-    shard: log.shard,
-    epoch,
-    firstIndex: end + 1,
-    lamport: lamport + 1,
-    wallMs,
-    commitIndex: 0,
-    previousHash: log.lastHash,
-  })
-  const client = writer.client(CLIENT, 'ada')
-  for (const [at, { key, value, batchContinues }] of list.entries()) {
-    const [keyBytes, valueBytes] = [Buffer.from(key), Buffer.from(value ?? '')]
-    const operation = value === undefined ? Operation.DELETE : Operation.SET
-    const flags = batchContinues ? EntryFlag.BATCH_CONTINUES : 0
-    writer.add(
-      operation,
-      flags,
-      keyBytes,
-      0,
-      keyBytes.length,
-      valueBytes,
-      0,
-      valueBytes.length,
-      0,
-      client,
-      at + 1,
-    )
-  }
-  log.append(writer.finish())
-  log.cut(end)
-}
-
-async function inFolder(dir: string, change: (store: LevelLogStore) => void): Promise<void> {
-  const store = await LevelLogStore.open({ dir, logger: nullLogger })
-  change(store)
-  await store.flush()
-  await store.close()
-}
-
 /** A stopped cluster of two shards; the second node lost two writes of the first. */
 async function stoppedCluster(t: ExecutionContext): Promise<DataFolder> {
   const folder = new DataFolder(join(tempFolder(t), 'data'))
@@ -109,7 +51,7 @@ test("orphans of a stopped cluster are read from its nodes' folders", async t =>
     key: 'gone',
     value: 'v',
   })
-  t.like(lines[0], { clientId: CLIENT.toString('hex'), sequence: 1, actor: 'ada' })
+  t.like(lines[0], { clientId: LOST_CLIENT.toString('hex'), sequence: 1, actor: 'ada' })
   t.like(lines[1], { index: 7, operation: 'delete', key: 'old' })
   t.false('fate' in lines[0])
 
@@ -150,7 +92,7 @@ test('what is asked for must exist', async t => {
     /--node: 127\.0\.0\.1:7009 given, .* 127\.0\.0\.1:7001, /,
   )
   t.regex(await refused({}, join(folder.path, 'nowhere')), /there is no such folder/)
-  t.regex(await refused({}, join(folder.path, 'logs')), /neither a cluster .* nor a node's database/)
+  t.regex(await refused({}, join(folder.path, 'logs')), /is empty: expected the folder of a cluster/)
   const unreadable = await varve(['log', 'orphans', '--data', folder.path, '--index', '9..3'])
   t.is(unreadable.exitCode, 2)
   t.regex(unreadable.stderr, /Allowed is an index from 1, or two of them such as 512\.\.600/)

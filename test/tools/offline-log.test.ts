@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { LevelLogStore } from '../../src/log/level-log.js'
@@ -46,7 +46,7 @@ async function fill(
 
 async function indexes(source: LogSource, shard: string, from = 1, to = 0): Promise<number[]> {
   const found: number[] = []
-  for await (const line of linesIn(source.read(shard, from, to))) found.push(line.index)
+  for await (const line of linesIn(source, shard, from, to)) found.push(line.index)
   return found
 }
 
@@ -82,6 +82,36 @@ test('A shard that moved to a node started later is read from there, whatever th
   await named.close()
 })
 
+test('The copy that goes farthest is read: by its epoch, then by its index', async t => {
+  const folder = await stoppedCluster(t)
+  const grow = (at: 0 | 1, epoch: number) =>
+    fill(folder.nodeDir(nodeName(NODES[at])), [0], async store => {
+      store.log(0).append(recordAfter(store.log(0), { epoch }))
+    })
+  const origin = async () => {
+    const source = await openOfflineLog(folder.path, undefined, 'first')
+    const found = [source.origin('first'), (await source.logInfo('first')).lastIndex]
+    await source.close()
+    return found
+  }
+  t.deepEqual(await origin(), [NODES[0], 5])
+  await grow(1, 1)
+  t.deepEqual(await origin(), [NODES[1], 6])
+  await grow(0, 2)
+  await grow(1, 1)
+  t.deepEqual(await origin(), [NODES[0], 6])
+})
+
+test('A folder that cannot be opened is no reason not to read another one', async t => {
+  const folder = await stoppedCluster(t)
+  rmSync(join(folder.nodeDir(nodeName(NODES[0])), 'MANIFEST-000002'))
+  const source = await openOfflineLog(folder.path, undefined, 'first')
+  t.is(source.origin('first'), NODES[1])
+  t.deepEqual(await indexes(source, 'first'), [1, 2, 3, 4, 5])
+  await source.close()
+  await t.throwsAsync(openOfflineLog(folder.path, NODES[0], 'first'), { code: 'LOG_DAMAGED' })
+})
+
 test('A replica may be named, and a shard that it does not hold is an error that says so', async t => {
   const folder = await stoppedCluster(t)
   const source = await openOfflineLog(folder.path, NODES[0], undefined)
@@ -112,7 +142,7 @@ test('What the log itself says is committed is marked so', async t => {
   const folder = await stoppedCluster(t)
   const source = await openOfflineLog(folder.path, undefined, 'first')
   const committed: boolean[] = []
-  for await (const line of linesIn(source.read('first', 1, 0))) committed.push(line.committed)
+  for await (const line of linesIn(source, 'first', 1, 0)) committed.push(line.committed)
   t.deepEqual(committed, [true, true, false, false, false])
   await source.close()
 })
@@ -154,10 +184,10 @@ test('varve log stat --data counts entries, records, keys and operations', async
   const [first, second] = JSON.parse(stdout).shards
   t.is(first.entries, 5)
   t.is(first.records, 2)
-  t.is(first.entriesPerRecord, 2.5)
+  t.deepEqual(first.perRecord, { mean: 2.5, p50: 2, max: 3 })
   t.is(first.keys, 5)
   t.is(first.operations.set, 5)
-  t.deepEqual(first.epochs, [1])
+  t.deepEqual(first.epochs[0].lastIndex, 5)
   t.true(first.bytes > 0)
   t.is(second.entries, 1)
 })

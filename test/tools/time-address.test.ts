@@ -15,6 +15,7 @@ const understood: [text: string, address: TimeAddress][] = [
   ['1.5h ago', { kind: 'wall', wallMs: now - 5_400_000 }],
   ['2026-05-04T09:30:00Z', { kind: 'wall', wallMs: now - 1_800_000 }],
   ['2026-05-04T11:30:00.5+02:00', { kind: 'wall', wallMs: now - 1_799_500 }],
+  ['before-deploy', { kind: 'tag', name: 'before-deploy' }],
 ]
 
 for (const [text, address] of understood) {
@@ -25,7 +26,7 @@ for (const [text, address] of understood) {
 
 for (const text of [
   '',
-  'yesterday',
+  'yesterday evening',
   '5m',
   'index:',
   'index:a/b',

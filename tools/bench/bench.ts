@@ -49,6 +49,11 @@ async function run(options: BenchOptions): Promise<void> {
     const report = await runCatchUp(options, cleanup)
     return printReport(options, report, catchUpText)
   }
+  if (options.scenario === 'history') {
+    const { historyText, runHistory } = await import('./scenario-history.js')
+    const report = await runHistory(options, cleanup)
+    return printReport(options, report, historyText)
+  }
   const [{ runTable }, { reportObject, reportText }] = await Promise.all([
     import('./run-table.js'),
     import('./report.js'),

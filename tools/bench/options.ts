@@ -1,12 +1,20 @@
 /** The options of the benchmark: what was typed, and what it comes to. */
 
 import { tmpdir } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { TopologyName } from '../../src/node/cluster-config.js'
 import { wholeNumber } from '../arguments.js'
 import type { Operation } from './rows.js'
 
-export const SCENARIOS = ['table', 'hot-reads', 'memory', 'restart', 'failover', 'catch-up'] as const
+export const SCENARIOS = [
+  'table',
+  'hot-reads',
+  'memory',
+  'restart',
+  'failover',
+  'catch-up',
+  'history',
+] as const
 export type Scenario = (typeof SCENARIOS)[number]
 
 export const RIVALS = ['etcd', 'redis'] as const
@@ -21,7 +29,7 @@ export interface BenchOptions {
   readonly topologies: readonly TopologyName[]
   readonly outstanding: readonly number[]
   readonly keys: number
-  /** In the log that an empty node catches up with. */
+  /** In the log that an empty node catches up with, or that is read. */
   readonly entries: number
   readonly valueSizeBytes: number
   readonly shards: number
@@ -34,6 +42,8 @@ export interface BenchOptions {
   /** Where the folder for all data is made. */
   readonly under: string
   readonly profile: string | undefined
+  /** The folder of the log that `history` reads, kept from one run to the next. */
+  readonly data: string | undefined
   readonly output: 'table' | 'json'
 }
 
@@ -58,6 +68,7 @@ interface Typed {
   readonly vs: Rival[]
   readonly dir: string
   readonly profile?: string
+  readonly data?: string
   readonly output: 'table' | 'json'
 }
 
@@ -103,9 +114,11 @@ const BY_SCENARIO: Readonly<Record<Scenario, Partial<Defaults>>> = {
   restart: { topologies: ['chain'], keys: 1_000_000 },
   failover: { rounds: 20 },
   'catch-up': { outstanding: [512], keys: 100_000 },
+  history: {},
 }
 
 const ENTRIES = 1_000_000
+const HISTORY_ENTRIES = 10_000_000
 const QUICK_LARGE_KEYS = 100_000
 const QUICK_ROUNDS_MAX = 3
 
@@ -118,6 +131,7 @@ export function createCommand(): Command {
     .helpOption('-h, --help', 'this text')
     .configureOutput({ outputError: (text, write) => write(`bench: ${text.replace(/^error: /, '')}`) })
     .exitOverride()
+    .addArgument(new Argument('[scenario]', 'the same as --scenario').choices(SCENARIOS))
     .addOption(new Option('--scenario <name>', 'what to measure').choices(SCENARIOS).default('table'))
     .option('--ops <list>', 'write, read', listOf(['write', 'read']))
     .option('--consistency <list>', 'strong, weak', listOf(['strong', 'weak']))
@@ -125,7 +139,11 @@ export function createCommand(): Command {
     .option('--topology <list>', 'chain, star', listOf(['chain', 'star']))
     .option('--outstanding <list>', 'operations outstanding at a time: 1,64,512,4096', outstandingList)
     .option('--keys <count>', 'keys of 16 bytes (500000)', wholeNumber(1, 16_000_000))
-    .option('--entries <count>', 'entries to catch up with (1000000)', wholeNumber(1, 1_000_000_000))
+    .option(
+      '--entries <count>',
+      'entries to catch up with (1000000), or of the log of history (10000000)',
+      wholeNumber(1, 1_000_000_000),
+    )
     .option('--value-size <bytes>', 'size of a value', wholeNumber(0, 1_048_576), 100)
     .option('--shards <count>', 'shards of the cluster', wholeNumber(1, 1_000), 1)
     .option('--replicas <count>', 'replicas of a shard, each a node process', wholeNumber(1, 100), 3)
@@ -145,6 +163,7 @@ export function createCommand(): Command {
     )
     .option('--vs <list>', 'measure these beside, if they are on the PATH: etcd, redis', listOf(RIVALS), [])
     .option('--dir <folder>', 'where data is kept meanwhile: on the disk to measure', tmpdir())
+    .option('--data <folder>', 'the log of history: made where there is none, and kept')
     .option('--profile <folder>', 'leave a CPU profile of every process there')
     .addOption(
       new Option('-o, --output <format>', 'form of the answer').choices(['table', 'json']).default('table'),
@@ -155,20 +174,20 @@ export function createCommand(): Command {
 export function settingsOf(command: Command): BenchOptions {
   const typed = command.opts<Typed>()
   const quick: Partial<Defaults> = typed.quick === true ? QUICK : {}
-  const scenario = BY_SCENARIO[typed.scenario]
-  const by: Defaults = { ...DEFAULTS, ...quick, ...scenario }
+  const name = (command.processedArgs[0] as Scenario | undefined) ?? typed.scenario
+  const by: Defaults = { ...DEFAULTS, ...quick, ...BY_SCENARIO[name] }
   // What makes a large scenario large is its keys: a quick one has fewer.
   const keys = typed.quick === true ? Math.min(by.keys, QUICK_LARGE_KEYS) : by.keys
   const rounds = typed.quick === true ? Math.min(by.rounds, QUICK_ROUNDS_MAX) : by.rounds
   return {
-    scenario: typed.scenario,
+    scenario: name,
     operations: typed.ops ?? by.operations,
     levels: typed.consistency ?? by.levels,
     weakReads: typed.reads ?? by.weakReads,
     topologies: typed.topology ?? by.topologies,
     outstanding: typed.outstanding ?? by.outstanding,
     keys: typed.keys ?? keys,
-    entries: typed.entries ?? (typed.quick === true ? QUICK_LARGE_KEYS : ENTRIES),
+    entries: typed.entries ?? (typed.quick === true ? QUICK_LARGE_KEYS : entriesOf(name)),
     valueSizeBytes: typed.valueSize,
     shards: typed.shards,
     replicas: typed.replicas,
@@ -179,8 +198,13 @@ export function settingsOf(command: Command): BenchOptions {
     rivals: typed.vs,
     under: typed.dir,
     profile: typed.profile,
+    data: typed.data,
     output: typed.output,
   }
+}
+
+function entriesOf(scenario: Scenario): number {
+  return scenario === 'history' ? HISTORY_ENTRIES : ENTRIES
 }
 
 function parts(text: string): string[] {

@@ -8,7 +8,7 @@ import type { Cleanup } from './cleanup.js'
 import type { WorkerMessage } from './worker.js'
 
 /** Workers by the name of their main file, here in this folder. */
-export type WorkerName = 'load' | 'limit'
+export type WorkerName = 'load' | 'limit' | 'history/replay'
 
 export class WorkerProcess {
   readonly pid: number

@@ -1,80 +1,60 @@
 /** `varve log stat`: what the logs consist of. */
 
 import type { Command } from 'commander'
-import { FIGURES_HEADER, figuresObject, figuresRow, type LogFigures, type LogLine } from '../log-line.js'
-import { type LogSelection, selectLog } from '../log-selection.js'
+import { ExitCode } from '../exit-codes.js'
+import { FiguresCounter, type LogFigures } from '../log-figures.js'
+import { figuresText } from '../log-figures-text.js'
+import { stampOf } from '../log-moment.js'
+import { DamageTeller } from '../log-reading.js'
+import { type LogRange, selectRanges } from '../log-selection.js'
 import { type LogOptions, type LogSource, openLogSource } from '../log-source.js'
-import { printObject, tableOf } from '../output.js'
-import { addLogOptions } from './log-options.js'
+import { printObject } from '../output.js'
+import { showProgress } from '../progress.js'
+import { addLogOptions, momentContext } from './log-options.js'
 
 export function addLogStat(log: Command): void {
   const command = log
     .command('stat')
-    .description('count entries, records, keys and operations of the logs')
+    .description(
+      'count entries, records, keys, operations and epochs of the logs, and show their rate over time',
+    )
     .action((_options, command: Command) => stat(command.optsWithGlobals<LogOptions>()))
   addLogOptions(command)
 }
 
 async function stat(options: LogOptions): Promise<void> {
-  const source = await openLogSource(options)
+  const damages = new DamageTeller()
+  const source = await openLogSource(options, damages.tell)
   try {
-    const selection = selectLog(options, source.shards, Date.now())
+    const ranges = await selectRanges(options, source, momentContext(options))
     const figures: LogFigures[] = []
-    for (const shard of selection.shards) figures.push(await count(source, shard, selection))
+    for (const range of ranges) figures.push(await figuresOf(source, range))
     const text = options.output === 'table' ? await figuresText(figures) : ''
-    await printObject(options.output, { shards: figures.map(figuresObject) }, () => text)
+    await printObject(options.output, { shards: figures }, () => text)
   } finally {
     await source.close()
   }
+  if (!damages.isEmpty) process.exitCode = ExitCode.NO
 }
 
-async function count(source: LogSource, shard: string, selection: LogSelection): Promise<LogFigures> {
-  const { KeyIndex } = await import('../../src/projection/key-index.js')
-  const keys = new KeyIndex()
-  const operations = { set: 0, delete: 0, epoch: 0, noop: 0, unknown: 0 }
-  const figures: LogFigures = {
-    shard,
-    entries: 0,
-    records: 0,
-    bytes: 0,
-    keys: 0,
-    operations,
-    epochs: new Set(),
-    first: undefined,
-    last: undefined,
-    commitIndex: 0,
-  }
-  let record = 0
-  for await (const part of source.read(shard, selection.fromIndex, selection.toIndex)) {
-    const lines = part.lines.filter(line => selection.place(line) === 'in')
-    if (lines.length > 0 && lines[0]!.record !== record) {
-      record = lines[0]!.record
-      figures.records++
-      figures.bytes += part.recordBytes
+async function figuresOf(source: LogSource, range: LogRange): Promise<LogFigures> {
+  const { shard, info, firstIndex, lastIndex } = range
+  const first = await stampOf(source, shard, info, firstIndex)
+  const last = await stampOf(source, shard, info, lastIndex)
+  const counter = new FiguresCounter(range, first?.wallMs ?? 0, last?.wallMs ?? first?.wallMs ?? 0)
+  if (lastIndex >= firstIndex) {
+    const progress = await showProgress(`${shard} entries`, lastIndex - firstIndex + 1)
+    try {
+      for await (const record of source.records(shard, firstIndex, lastIndex)) {
+        counter.add(record)
+        progress.update(record.lastIndex - firstIndex + 1)
+      }
+    } finally {
+      progress.stop()
     }
-    for (const line of lines) {
-      addLine(figures, line)
-      if (line.operation !== 'set' && line.operation !== 'delete') continue
-      if (keys.find(line.key, 0, line.key.length) !== -1) continue
-      keys.findOrAdd(line.key, 0, line.key.length)
-      figures.keys++
-    }
-    // Stamps and indexes only grow: what follows is after the end as well.
-    if (part.lines.some(line => selection.place(line) === 'after')) break
   }
-  return figures
-}
-
-function addLine(figures: LogFigures, line: LogLine): void {
-  figures.entries++
-  figures.operations[line.operation]++
-  figures.epochs.add(line.epoch)
-  figures.first ??= line
-  figures.last = line
-  if (line.committed) figures.commitIndex = line.index
-}
-
-function figuresText(figures: readonly LogFigures[]): Promise<string> {
-  const numbers = FIGURES_HEADER.filter(name => !['shard', 'first', 'last'].includes(name))
-  return tableOf(FIGURES_HEADER, figures.map(figuresRow), numbers)
+  let orphans = 0
+  for await (const _ of source.orphans(shard)) orphans++
+  const commitIndex = await source.commitIndex(shard)
+  return counter.result(source, Math.min(commitIndex, info.lastIndex), orphans)
 }

@@ -1,24 +1,35 @@
-/** `varve replica diff`: whether all replicas of all shards hold the same. */
+/** `varve replica diff`: whether all replicas of all shards hold the same, and where they part. */
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Inspector } from '../../src/client/inspector.js'
 import type { Shard } from '../../src/generated/varve/v1/cluster.js'
 import { wholeNumber } from '../arguments.js'
 import { findShardMap, type GlobalOptions, withInspector } from '../connect.js'
-import { ExitCode } from '../exit-codes.js'
+import { badUsage, ExitCode } from '../exit-codes.js'
 import { heldKeys, type KeyDifference, keyDifferences } from '../key-differences.js'
+import { openLogSource } from '../log-source.js'
 import { printObject, tableOf } from '../output.js'
+import { partingLines, partingObject } from '../parting-text.js'
+import { type Comparison, comparePairs, isDivergent, replicaLogOf } from '../replica-partings.js'
 import { compareReplicas, type ReplicaAnswer, type ShardVerdict } from '../replica-verdict.js'
 import { count, jsonBytes, plural, printable, shorten } from '../text.js'
 
 interface DiffOptions extends GlobalOptions {
   readonly limit: number
   readonly values?: boolean
+  readonly data?: string
+  readonly shard?: string
 }
+
+/** What is said where it is not the logs that differ. */
+const STATES_ALONE =
+  'their logs are the same as far as both go: what differs is the state that was made of them, which is an error of ' +
+  'the software and not of the disks; `varve replay --check` tells whose state is not what its log says'
 
 /** A shard's verdict and the keys that were found to differ. */
 interface Finding extends ShardVerdict {
   readonly differences: readonly FoundDifference[]
+  readonly comparison: Comparison
 }
 
 interface FoundDifference extends KeyDifference {
@@ -30,19 +41,32 @@ export function addReplicaDiff(replica: Command): void {
   replica
     .command('diff')
     .description('compare all replicas of all shards; waits as long as --timeout for them to catch up')
-    .option('--limit <n>', 'list at most so many differing keys of a shard', wholeNumber(0), 20)
+    .option('--shard <name>', 'only this shard')
+    .option('--limit <n>', 'list at most so many keys that differ, and entries of each', wholeNumber(0), 20)
     .option('--values', 'read and compare all values too, even where the digests agree')
     .addHelpText(
       'after',
       '\nExit code 1: replicas differ, did not catch up in time, or one cannot be reached.',
     )
+    .addOption(
+      new Option('--data <folder>', 'compare the folders of the nodes of a stopped cluster with each other'),
+    )
     .action((_options, command: Command) => replicaDiff(command.optsWithGlobals<DiffOptions>()))
 }
 
 async function replicaDiff(options: DiffOptions): Promise<void> {
+  if (options.data !== undefined) {
+    const { stoppedReplicaDiff } = await import('../stopped-replica-diff.js')
+    return await stoppedReplicaDiff(options.data, options)
+  }
   await withInspector(options, async inspector => {
     const map = await findShardMap(inspector, options.endpoints)
-    const findings = await Promise.all(map.shards.map(shard => examine(inspector, shard, options)))
+    const chosen = map.shards.filter(({ name }) => options.shard === undefined || options.shard === name)
+    if (chosen.length === 0) {
+      const all = map.shards.map(({ name }) => name).join(', ')
+      throw badUsage(`--shard: "${options.shard}" given, the cluster has ${all}`)
+    }
+    const findings = await Promise.all(chosen.map(shard => examine(inspector, shard, options)))
     const replicas = findings.flatMap(finding => finding.replicas)
     const isSame = findings.every(finding => finding.verdict === 'same')
     if (!isSame) process.exitCode = ExitCode.NO
@@ -68,17 +92,38 @@ async function examine(inspector: Inspector, shard: Shard, options: DiffOptions)
       if (differences.length >= options.limit) break
     }
   }
-  const verdict = found.verdict === 'same' && differences.length > 0 ? 'differ' : found.verdict
-  return { ...found, verdict, differences }
+  const comparison = await compareLogs(found, options)
+  const isOther = differences.length > 0 || comparison.pairs.some(isDivergent)
+  return { ...found, verdict: isOther ? 'differ' : found.verdict, differences, comparison }
 }
 
-function findingObject({ shard, verdict, replicas, differences }: Finding): object {
+/** Where replicas hold the same at their ends, their logs are the same from the beginning (I8). */
+async function compareLogs(
+  { verdict, replicas, shard }: ShardVerdict,
+  options: DiffOptions,
+): Promise<Comparison> {
+  if (verdict === 'same') return { pairs: [], unread: [] }
+  const addresses = replicas.filter(each => each.reached).map(({ address }) => address)
+  const sources = await Promise.all(addresses.map(replica => openLogSource({ ...options, replica })))
+  try {
+    return await comparePairs(
+      sources.map(source => () => replicaLogOf(source, shard)),
+      options.limit,
+    )
+  } finally {
+    await Promise.all(sources.map(source => source.close()))
+  }
+}
+
+function findingObject({ shard, verdict, replicas, differences, comparison }: Finding): object {
   const held = (side: KeyDifference['left']) =>
     side && { index: side.index, ...jsonBytes('value', side.value) }
   return {
     shard,
     verdict,
     replicas,
+    logs: comparison.pairs.map(pair => partingObject(shard, pair)),
+    notCompared: comparison.unread,
     differences: differences.map(({ key, left, right, leftAddress, rightAddress }) => ({
       ...jsonBytes('key', key),
       [leftAddress]: held(left) ?? null,
@@ -115,9 +160,15 @@ async function details(finding: Finding, options: DiffOptions): Promise<string[]
     `\n${finding.shard}: ${explain(finding.verdict, options)}`,
     await tableOf(['replica', 'commit', 'last', 'keys', 'digest'], rows, ['commit', 'last', 'keys']),
   ]
+  for (const pair of finding.comparison.pairs) parts.push(...partingLines(finding.shard, pair))
+  for (const { left, right, problem } of finding.comparison.unread) {
+    parts.push(`the logs of ${left} and ${right} could not be compared: ${problem}`)
+  }
   if (finding.verdict !== 'differ') return parts
+  const isInLogs = finding.comparison.pairs.some(isDivergent)
+  if (!isInLogs && finding.comparison.unread.length === 0) parts.push(STATES_ALONE)
   if (finding.differences.length === 0) {
-    parts.push('no key with a value differs: the difference is in deleted keys, or in the logs alone')
+    if (!isInLogs) parts.push('no key with a value differs: the difference is in deleted keys')
     return parts
   }
   const isCut = finding.differences.length >= options.limit

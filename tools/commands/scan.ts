@@ -1,10 +1,14 @@
-/** `varve scan [PREFIX]`: keys and values of all shards in the order of the keys' bytes. */
+/** `varve scan [PREFIX]`: keys and values of all shards in the order of the keys' bytes, now or at a moment. */
 
 import type { Command } from 'commander'
 import { wholeNumber } from '../arguments.js'
-import { type GlobalOptions, withClient } from '../connect.js'
+import { withClient } from '../connect.js'
 import { badUsage } from '../exit-codes.js'
-import { listPrinter } from '../output.js'
+import { type ListPrinter, listPrinter } from '../output.js'
+import { momentText, noteMissing, noteMoments } from '../past/moment-text.js'
+import { pastList } from '../past/past-list.js'
+import { addPastOptions, refuseLoneReplica, timeOf } from '../past/past-options.js'
+import { type KeyRange, type PastOptions, rangeOf, withPast } from '../past/past-source.js'
 import { jsonBytes, printable, shorten } from '../text.js'
 import {
   consistencyOption,
@@ -13,7 +17,8 @@ import {
   type Written,
 } from './request-options.js'
 
-interface ScanOptions extends GlobalOptions {
+interface ScanOptions extends PastOptions {
+  readonly at?: string
   readonly consistency?: RequestConsistency
   readonly start?: string
   readonly end?: string
@@ -31,7 +36,7 @@ interface ScanLine extends Written {
 const SHOWN_LENGTH_MAX = 100
 
 export function addScan(program: Command): void {
-  program
+  const command = program
     .command('scan')
     .description('list keys and values in key order')
     .argument('[prefix]', 'only keys that begin so')
@@ -44,24 +49,16 @@ export function addScan(program: Command): void {
     .action((prefix: string | undefined, _options, command: Command) =>
       scan(prefix, command.optsWithGlobals<ScanOptions>()),
     )
+  addPastOptions(command)
 }
 
 async function scan(prefix: string | undefined, options: ScanOptions): Promise<void> {
   if (prefix !== undefined && (options.start !== undefined || options.end !== undefined)) {
     throw badUsage(`prefix "${prefix}" given together with --start or --end: give the prefix or the range`)
   }
-  const printer = listPrinter<ScanLine>(
-    options.output,
-    item => ({
-      ...jsonBytes('key', item.key),
-      ...(item.value === undefined ? {} : jsonBytes('value', item.value)),
-      ...positionFields(item),
-    }),
-    item =>
-      item.value === undefined
-        ? printable(item.key)
-        : `${printable(item.key).padEnd(24)}  ${shown(item.value)}`,
-  )
+  refuseLoneReplica(options)
+  if (options.at !== undefined || options.data !== undefined) return await scanPast(prefix, options)
+  const printer = listPrinter<ScanLine>(options.output, toObject, toLine)
   await withClient(options, async client => {
     const items = client.scan({
       ...(prefix === undefined ? {} : { prefix: Buffer.from(prefix, 'utf8') }),
@@ -75,6 +72,45 @@ async function scan(prefix: string | undefined, options: ScanOptions): Promise<v
     for await (const item of items) await printer.add(item as ScanLine)
   })
   await printer.end()
+}
+
+async function scanPast(prefix: string | undefined, options: ScanOptions): Promise<void> {
+  await withPast(options, async source => {
+    const at = await source.resolve(timeOf(options.at, '--at'), '--at')
+    const printer = scanPrinter(options, at)
+    let left = options.limit ?? Number.POSITIVE_INFINITY
+    for await (const line of source.scan(at, rangeGiven(prefix, options), options.reverse === true)) {
+      const { value, ...item } = line
+      await printer.add(options.keysOnly ? item : line)
+      if (--left === 0) break
+    }
+    await printer.end()
+    if (options.output === 'table') noteMoments(momentText(at))
+    noteMissing(source)
+  })
+}
+
+function scanPrinter(options: ScanOptions, at: object): ListPrinter<ScanLine> {
+  if (options.output === 'table') return listPrinter<ScanLine>('table', toObject, toLine)
+  const form = { name: 'entries', columns: [], toObject, toCells: () => [] }
+  return pastList<ScanLine>(options.output, { at }, form)
+}
+
+function rangeGiven(prefix: string | undefined, { start, end }: ScanOptions): KeyRange {
+  if (prefix !== undefined) return rangeOf(prefix)
+  return { start: Buffer.from(start ?? '', 'utf8'), end: Buffer.from(end ?? '', 'utf8') }
+}
+
+function toObject(item: ScanLine): object {
+  return {
+    ...jsonBytes('key', item.key),
+    ...(item.value === undefined ? {} : jsonBytes('value', item.value)),
+    ...positionFields(item),
+  }
+}
+
+function toLine({ key, value }: ScanLine): string {
+  return value === undefined ? printable(key) : `${printable(key).padEnd(24)}  ${shown(value)}`
 }
 
 function shown(value: Buffer): string {
