@@ -54,6 +54,10 @@ async function* changedBetween(
   range: DiffRange,
 ): AsyncGenerator<ChangedKeys, void, void> {
   const { log, keys, pause } = projection
+  // Every key of the log is known: where none is in the range, nothing has to be read.
+  if (projection.unorderedCount === 0) {
+    if (idsInRange(keys.keys, projection.orderedKeys(), range).next().done) return
+  }
   const changes = new Changes(keys, range)
   let records = 0
   if (range.fromIndex < range.toIndex) {
@@ -121,7 +125,7 @@ class Changes {
     for (let slot = Math.max(0, fromIndex + 1 - firstIndex); slot < end; slot++) {
       const operation = record.operation(slot)
       if (operation !== Operation.SET && operation !== Operation.DELETE) continue
-      if (!this.#isAll && !this.#isWanted(record.key(slot))) continue
+      if (!this.#isAll && !this.#isWanted(record, slot)) continue
       const id = this.#keys.find(record.bytes, record.keyStart(slot), record.keyLength(slot))
       if (this.#after.at(id) === 0) {
         this.#before.set(id, record.previous(slot))
@@ -164,10 +168,13 @@ class Changes {
     }
   }
 
-  #isWanted(key: Buffer): boolean {
+  #isWanted(record: LogRecord, slot: number): boolean {
     const { start, end } = this.#range
-    if (start.length > 0 && key.compare(start) < 0) return false
-    return end === undefined || key.compare(end) < 0
+    const { bytes } = record
+    const from = record.keyStart(slot)
+    const to = from + record.keyLength(slot)
+    if (start.length > 0 && bytes.compare(start, 0, start.length, from, to) < 0) return false
+    return end === undefined || bytes.compare(end, 0, end.length, from, to) < 0
   }
 }
 

@@ -17,9 +17,9 @@ import {
   serializeClusterConfig,
 } from '../../../src/node/cluster-config.js'
 import { type RunningNode, startCoordinator, startNode } from '../../../src/node/start.js'
+import { replaceEpochHash } from '../../../src/node/stopped-coordinator.js'
 import { entriesBetweenCheckpoints, saveCheckpoint } from '../../../src/projection/checkpoint.js'
 import { ShardProjection } from '../../../src/projection/shard-projection.js'
-import { openMembershipStore } from '../../../src/replication/membership-store.js'
 import { badUsage, unavailable } from '../../exit-codes.js'
 import { DataFolder, nodeName } from '../../local/data-folder.js'
 import { note } from '../../output.js'
@@ -95,7 +95,8 @@ async function make(folder: DataFolder, shape: HistoryShape): Promise<HistoryFol
   rmSync(nodeDir, { recursive: true })
   const endMs = Date.now()
   const first = await fill(nodeDir, shape, birth, clusterId, endMs)
-  await tellCoordinator(folder, first.hash)
+  // The epoch that the coordinator remembers begins with another record now.
+  await replaceEpochHash(folder.coordinatorDir, 0, first.hash)
   const { sizeBytes, wallMs: startMs } = first
   const done: Done = { version: VERSION, ...shape, sizeBytes, startMs, endMs }
   writeFileSync(join(folder.path, DONE_FILE), `${JSON.stringify(done)}\n`)
@@ -188,17 +189,6 @@ async function fill(
     await saveCheckpoint(projection, context)
     const { hash, wallMs } = log.read(1)!
     return { hash, wallMs, sizeBytes }
-  } finally {
-    await store.close()
-  }
-}
-
-/** The epoch that the coordinator remembers begins with another record now. */
-async function tellCoordinator(folder: DataFolder, epochHash: Buffer): Promise<void> {
-  const store = await openMembershipStore(folder.coordinatorDir)
-  try {
-    const { revision, membership } = store.read(0)!
-    await store.write(0, revision, { ...membership, baseEpochHash: epochHash.toString('hex') })
   } finally {
     await store.close()
   }
