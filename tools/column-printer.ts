@@ -9,8 +9,8 @@ import { shorten } from './text.js'
 export interface Column {
   readonly name: string
   readonly align?: 'left' | 'right'
-  /** May be cut where the terminal is too narrow; a column that is not flexible never is. */
-  readonly flexible?: boolean
+  /** May be cut where the terminal is too narrow, `last` after the others. Else it never is. */
+  readonly flexible?: boolean | 'last'
 }
 
 /** Where a table is shown. */
@@ -23,8 +23,13 @@ export interface Screen {
 /** So many rows decide about the columns. */
 const ROWS_HELD_MAX = 200
 const GAP = '  '
-/** A flexible column is not cut below this. */
-const FLEXIBLE_WIDTH_MIN = 8
+/** How columns are narrowed, step by step: one long text in what is cut last does not make all others unreadable. */
+const NARROWING: readonly { readonly flexible: true | 'last'; readonly widthMin: number }[] = [
+  { flexible: true, widthMin: 16 },
+  { flexible: 'last', widthMin: 24 },
+  { flexible: true, widthMin: 8 },
+  { flexible: 'last', widthMin: 8 },
+]
 /** Where nothing has to fit, longer texts are not cut, but do not widen their column either. */
 const PADDED_WIDTH_MAX = 40
 
@@ -75,24 +80,24 @@ export class ColumnPrinter {
 
   #fit(natural: readonly number[]): number[] {
     const widths = [...natural]
-    const flexible = this.#columns.flatMap((column, at) => (column.flexible && this.#shown[at] ? [at] : []))
     const { width } = this.#screen
     if (width === undefined) {
-      for (const at of flexible) widths[at] = Math.min(widths[at]!, PADDED_WIDTH_MAX)
+      for (const at of this.#flexible(true, 'last')) widths[at] = Math.min(widths[at]!, PADDED_WIDTH_MAX)
       return widths
     }
     const shown = widths.filter((_, at) => this.#shown[at])
     let excess = shown.reduce((sum, each) => sum + each, 0) + GAP.length * (shown.length - 1) - width
-    while (excess > 0) {
-      const widest = flexible.reduce(
-        (best, at) => (best === -1 || widths[at]! > widths[best]! ? at : best),
-        -1,
-      )
-      if (widest === -1 || widths[widest]! <= FLEXIBLE_WIDTH_MIN) break
-      widths[widest]! -= 1
-      excess -= 1
+    for (const { flexible, widthMin } of NARROWING) {
+      excess = narrow(widths, this.#flexible(flexible), excess, widthMin)
     }
     return widths
+  }
+
+  /** The columns that are shown and flexible in one of these ways. */
+  #flexible(...ways: readonly (boolean | 'last')[]): number[] {
+    return this.#columns.flatMap(({ flexible = false }, at) =>
+      flexible && ways.includes(flexible) && this.#shown[at] ? [at] : [],
+    )
   }
 
   #line(cells: readonly string[], style: Style): string {
@@ -105,11 +110,23 @@ export class ColumnPrinter {
   }
 
   #cell(text: string, column: Column, width: number): string {
-    const isCut = this.#screen.width !== undefined && column.flexible === true
+    const isCut = this.#screen.width !== undefined && (column.flexible ?? false) !== false
     const shown = isCut ? cutTo(text, width) : text
     const padding = ' '.repeat(Math.max(0, width - displayWidth(shown)))
     return column.align === 'right' ? padding + shown : shown + padding
   }
+}
+
+/** Takes `excess` characters off these columns, always off the widest. Returns what is left of it. */
+function narrow(widths: number[], columns: readonly number[], excess: number, widthMin: number): number {
+  let left = excess
+  while (left > 0) {
+    const widest = columns.reduce((best, at) => (best === -1 || widths[at]! > widths[best]! ? at : best), -1)
+    if (widest === -1 || widths[widest]! <= widthMin) break
+    widths[widest]! -= 1
+    left -= 1
+  }
+  return left
 }
 
 export type Style = 'none' | 'bold' | 'dim' | 'red' | 'green' | 'yellow'

@@ -35,6 +35,30 @@ test('on a narrow screen flexible columns are cut, the widest first, and others 
   t.true(lines.every(line => line.length <= 30))
 })
 
+test('what tells rows apart is cut last', async t => {
+  const columns: readonly Column[] = [
+    { name: 'key', flexible: 'last' },
+    { name: 'value', flexible: true },
+  ]
+  const show = async (width: number, keyLength: number) => {
+    let text = ''
+    const printer = new ColumnPrinter(columns, { width, hasStyle: false }, async more => {
+      text += more
+    })
+    await printer.add(['k'.repeat(keyLength), 'v'.repeat(30)])
+    await printer.end()
+    return text
+      .split('\n')[1]!
+      .split('  ')
+      .map(each => each.length)
+  }
+  t.deepEqual(await show(40, 20), [20, 18])
+  t.deepEqual(await show(50, 60), [32, 16])
+  t.deepEqual(await show(36, 60), [24, 10])
+  t.deepEqual(await show(22, 20), [12, 8])
+  t.deepEqual(await show(5, 20), [8, 8])
+})
+
 test('where nothing has to fit nothing is cut, nor are other lines padded to a long text', async t => {
   const long = 'x'.repeat(500)
   const lines = await table(FILE, [

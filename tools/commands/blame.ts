@@ -39,7 +39,7 @@ async function blame(prefix: string | undefined, options: BlameOptions): Promise
 const FORM: ListForm<LogLine> = {
   name: 'entries',
   columns: [
-    { name: 'key', flexible: true },
+    { name: 'key', flexible: 'last' },
     { name: 'value', flexible: true },
     { name: 'by', flexible: true },
     { name: 'time' },

@@ -130,7 +130,7 @@ const DIFFERENCE_FORM: ListForm<PastDifference> = {
   name: 'differences',
   columns: [
     { name: '' },
-    { name: 'key', flexible: true },
+    { name: 'key', flexible: 'last' },
     { name: 'old', flexible: true },
     { name: 'new', flexible: true },
     { name: 'by', flexible: true },

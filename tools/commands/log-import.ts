@@ -8,7 +8,7 @@ import type { ShardMap } from '../../src/generated/varve/v1/cluster.js'
 import { findShardMap, type GlobalOptions, withInspector } from '../connect.js'
 import { badUsage, CommandError, codeOf, ExitCode, unavailable } from '../exit-codes.js'
 import { type ImportUnit, isWritten, newIds, UnitGatherer, type UnitOptions } from '../import-plan.js'
-import { type ImportFigures, type ImportTarget, writeUnits } from '../import-writes.js'
+import type { ImportFigures, ImportTarget } from '../import-writes.js'
 import type { SliceHeader } from '../log-slice.js'
 import { isHeader, readSlice } from '../log-slice-reader.js'
 import { note, printObject, tableOf } from '../output.js'
@@ -129,6 +129,7 @@ async function carryOut(
   options: ImportOptions,
 ): Promise<ImportFigures> {
   const { NumberedWrites } = await import('../../src/client/numbered-writes.js')
+  const { writeUnits } = await import('../import-writes.js')
   const writes = new NumberedWrites({ timeoutMs: options.timeout })
   const figures: ImportFigures = { written: 0, known: 0 }
   const total = plan.entries - plan.leftOut

@@ -145,7 +145,7 @@ const CHANGE_FORM: ListForm<Change> = {
   name: 'changes',
   columns: [
     { name: '' },
-    { name: 'key', flexible: true },
+    { name: 'key', flexible: 'last' },
     { name: 'now', flexible: true },
     { name: 'then', flexible: true },
     { name: 'by', flexible: true },

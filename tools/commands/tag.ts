@@ -81,7 +81,7 @@ async function remove(name: string, options: GlobalOptions): Promise<void> {
 }
 
 const COLUMNS: readonly Column[] = [
-  { name: 'tag', flexible: true },
+  { name: 'tag', flexible: 'last' },
   { name: 'moment' },
   { name: 'tagged' },
   { name: 'by', flexible: true },
