@@ -52,6 +52,26 @@ export class PastViews {
     this.#keys = projection.keys
   }
 
+  /** Whether any view is being made. */
+  get isBuilding(): boolean {
+    return this.#building.size > 0
+  }
+
+  /** How many views fit in memory, at least 1. */
+  get countMax(): number {
+    return Math.max(1, Math.floor(this.#limits.viewsSizeBytesMax / Math.max(1, this.#keys.keys.sizeBytes)))
+  }
+
+  /** The view with the lowest index at or above this one that is at hand; undefined where there is none. */
+  above(index: number): { readonly index: number; readonly positions: PastPositions } | undefined {
+    this.#forgetForeign()
+    let best: KeptView | undefined
+    for (const view of this.#kept) {
+      if (view.index >= index && (best === undefined || view.index < best.index)) best = view
+    }
+    return best
+  }
+
   /**
    * Where every key was at `index`, which is at most `appliedIndex`. The ids are those of `projection.keys` as it is
    * when this resolves.
@@ -195,6 +215,8 @@ export class PastViews {
   }
 
   #keep(view: KeptView): void {
+    // What is not committed may come to be something else.
+    if (view.index > this.#projection.committedIndex) return
     this.#kept.push(view)
     let sizeBytes = this.#kept.reduce((sum, { positions }) => sum + positions.sizeBytes, 0)
     while (this.#kept.length > 1 && sizeBytes > this.#limits.viewsSizeBytesMax) {

@@ -8,6 +8,7 @@ import { type Entry, indexOf, Operation, type Position } from '../log/entry.js'
 import type { CheckpointContext } from './checkpoint.js'
 import { changedKeys, type DiffRange } from './past-diff.js'
 import { type Pair, readPairs } from './past-entries.js'
+import { PastPivots, type PivotLimits } from './past-pivots.js'
 import { type PastViewLimits, PastViews } from './past-views.js'
 import { idsInRange, type KeyRange } from './scan.js'
 import type { ShardProjection } from './shard-projection.js'
@@ -40,7 +41,7 @@ export interface Difference {
 }
 
 /** What decides how an answer is found; nothing that can be observed depends on it but time and memory. */
-export interface TimeTravelLimits extends PastViewLimits {
+export interface TimeTravelLimits extends PastViewLimits, PivotLimits {
   /** A walk back along a key's entries that is this long is given up for a past view. Default 512. */
   readonly stepsMax: number
   /** So many entries are read through for a diff; beyond that two past views are compared. Default 1,000,000. */
@@ -60,6 +61,7 @@ const BATCH_SIZE_BYTES_MAX = 262_144
 export class TimeTravel {
   readonly #projection: ShardProjection
   readonly #views: PastViews
+  readonly #pivots: PastPivots
   readonly #stepsMax: number
   readonly #readThroughMax: number
 
@@ -70,6 +72,7 @@ export class TimeTravel {
   ) {
     this.#projection = projection
     this.#views = new PastViews(projection, context, limits)
+    this.#pivots = new PastPivots(projection, this.#views, limits)
     this.#stepsMax = limits.stepsMax ?? STEPS_MAX
     this.#readThroughMax = limits.readThroughMax ?? READ_THROUGH_MAX
   }
@@ -82,12 +85,14 @@ export class TimeTravel {
     const projection = this.#projection
     const range = onlyKey(key)
     this.#refuseDropped(index, range)
-    let position = projection.locate(key, 0, key.length, 'newest')
-    for (let steps = 0; indexOf(position) > index; steps++) {
+    let position = this.#newestNear(key, index)
+    let steps = 0
+    for (; indexOf(position) > index; steps++) {
       // Written very often since: the view knows where to begin.
       if (steps >= this.#stepsMax) return await this.#getInView(key, index)
       position = projection.entry(position)?.previous ?? 0
     }
+    this.#pivots.walked(steps, index)
     return this.#entryAt(position, index, range)
   }
 
@@ -178,6 +183,14 @@ export class TimeTravel {
     if (held === undefined && holds === undefined) return undefined
     if (held !== undefined && holds?.value.equals(held.value) === true) return undefined
     return { key, before: held, after }
+  }
+
+  /** Position of the key's newest entry at some moment at or after `index`: the nearest that is at hand. */
+  #newestNear(key: Buffer, index: number): Position {
+    const view = this.#views.above(index)
+    if (view === undefined) return this.#projection.locate(key, 0, key.length, 'newest')
+    const id = this.#projection.keys.find(key, 0, key.length)
+    return id === -1 ? 0 : Math.abs(view.positions.at(id))
   }
 
   async #getInView(key: Buffer, index: number): Promise<Entry | undefined> {

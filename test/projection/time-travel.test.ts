@@ -21,6 +21,7 @@ const KEYS = ['a', 'a/1', 'a/2', 'b', 'b/1', 'c', 'd', 'e']
 const WAYS: readonly Partial<TimeTravelLimits>[] = [
   {},
   { takenBackMax: 0 },
+  { takenBackMax: 0, stepsBeforePivot: 1 },
   { takenBackMax: 0, stepsMax: 0, readThroughMax: 0 },
   { takenBackMax: 7, stepsMax: 3, readThroughMax: 0, viewsSizeBytesMax: 1 },
 ]

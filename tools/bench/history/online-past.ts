@@ -18,7 +18,9 @@ import { watchedKey } from './history-log.js'
 const READY_TIMEOUT_MS = 120_000
 const TIMEOUT_MS = 60_000
 const GETS_MAX = 2_000
-const GETS_WARM_UP_MAX = 1_000
+/** Long enough for the node to make the views that such reads begin at. */
+const GETS_WARM_UP_MAX = 8_000
+const HISTORIES_WARM_UP = 10
 const DIFF_APART_MS = 60_000
 const SCAN_LIMIT = 100
 
@@ -75,7 +77,8 @@ async function readPast(folder: HistoryFolder, client: PastClient, rounds: numbe
   const { entries, versions } = folder.shape
   const random = new Random(1)
   const gets = Math.min(GETS_MAX, Math.ceil(entries / 10))
-  await getAtRandom(folder, client, Math.min(GETS_WARM_UP_MAX, gets), random)
+  await getAtRandom(folder, client, Math.min(GETS_WARM_UP_MAX, 4 * gets), random)
+  for (let done = 0; done < HISTORIES_WARM_UP; done++) await readHistory(client, versions)
   const getP50: number[] = []
   const getP99: number[] = []
   const history: number[] = []
