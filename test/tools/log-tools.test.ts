@@ -47,6 +47,7 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['cat', '--from', 'index:shard_9/1'],
   ['cat', '--from', '//'],
   ['cat', '--client', 'no'],
+  ['cat', '--actor', 'bob', '-o', 'ndjson'],
 ]
 
 /** All answers. */
@@ -89,6 +90,12 @@ test.serial('Every log tool gives the same answer on a live cluster and on its s
   t.regex(live[9]!, /^2\n\n.*shard "shard_9" given, the cluster has shard_0, shard_1/)
   t.regex(live[10]!, /^2\n\n.*--from: "\/\/" given, allowed is start, now/)
   t.regex(live[11]!, /^2\n\n.*--client: "no" given/)
+  const byBob = all.filter(line => JSON.parse(line).actor === 'bob')
+  t.true(byBob.length > 0 && byBob.length < all.length)
+  t.deepEqual(
+    live[12]!.split('\n').filter(line => line.startsWith('{')),
+    byBob,
+  )
 
   const verified = JSON.parse((await runHere([...endpoints, 'log', 'verify', '--all', '-o', 'json'])).stdout)
   t.true(verified.ok)

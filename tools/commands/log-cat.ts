@@ -56,10 +56,14 @@ function addFilterOptions(command: Command): Command {
     .option('--client <id>', 'only entries of this client, by its id or the beginning of it')
 }
 
-/** `--actor` behind the command is a filter; before it, or in the environment, it says who writes. */
+/** These commands write nothing: an `--actor` that is typed is a filter. One of the environment says who writes. */
 function optionsOf(command: Command): CatOptions {
-  const { actor } = command.opts<{ actor?: string }>()
-  return { ...command.optsWithGlobals<CatOptions>(), filteredActor: actor }
+  let program = command
+  while (program.parent !== null) program = program.parent
+  // The parser takes it for the option of all commands, wherever it stands.
+  const isTyped = program.getOptionValueSource('actor') === 'cli'
+  const filteredActor = isTyped ? (program.getOptionValue('actor') as string) : undefined
+  return { ...command.optsWithGlobals<CatOptions>(), filteredActor }
 }
 
 async function printLogs(options: CatOptions): Promise<void> {
