@@ -10,7 +10,7 @@ import type { BaseContent } from './base-sender.js'
 import { BaseSenders } from './base-senders.js'
 import { childrenOf } from './configuration.js'
 import type { Body } from './effects.js'
-import { lastSharedEnd } from './matching.js'
+import { endOf, lastSharedEnd } from './matching.js'
 import { Progress } from './progress.js'
 
 /** Processes that may follow one replica uncounted. */
@@ -229,7 +229,9 @@ export class Downstreams {
     }
     this.#bases.stop(child.address)
     const { index, hash } = shared
-    this.#send(child.address, { $case: 'followFrom', value: { index, hash, logId: this.#log.logId } })
+    const asked = endOf(child.parkedFollow)
+    const value = { index, hash, logId: this.#log.logId, askedIndex: asked.index, askedHash: asked.hash }
+    this.#send(child.address, { $case: 'followFrom', value })
     child.matched(index)
     this.#pump(child, commitIndex)
     return undefined

@@ -77,8 +77,10 @@ export class Following {
   }
 
   /** The upstream says where the logs part. */
-  followFrom({ index, hash, logId }: FollowFrom): void {
+  followFrom({ index, hash, logId, askedIndex, askedHash }: FollowFrom): void {
     const { log, commitIndex, emit } = this.#context
+    // Late: a base has come, or this process has started anew, since that was asked.
+    if (askedIndex !== log.lastIndex || (askedIndex > 0 && !log.lastHash.equals(askedHash))) return
     // Once matched, a log is never cut in the same epoch: a late answer would undo what was reported.
     if ((this.#state !== 'asking' && this.#state !== 'receiving') || logId !== log.logId) return
     const own = log.hashAt(index)

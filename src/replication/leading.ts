@@ -7,13 +7,20 @@ import type { LogRecord } from '../log/record-codec.js'
 import { hasEnoughMembers } from './configuration.js'
 import type { EpochContext } from './epoch-context.js'
 
+/**
+ * Ticks after the last Drain after which the head takes writes again. Who drains it says so each tick; a coordinator that died
+ * over it may never come back, and the next one knows nothing of it.
+ */
+export const DRAIN_TICKS_MAX = 40
+
 export class Leading {
   readonly #configuration: Configuration
   readonly #coordinator: string
   readonly #context: EpochContext
   /** Index of this epoch's EPOCH entry; 0 before it is written. */
   #epochIndex = 0
-  #isDraining = false
+  /** Ticks that it still takes no writes for; 0 while it takes them. */
+  #drainTicksLeft = 0
 
   constructor(configuration: Configuration, coordinator: string, context: EpochContext) {
     this.#configuration = configuration
@@ -28,20 +35,27 @@ export class Leading {
 
   /** Writes are refused: the head is on its way out. */
   get isDraining(): boolean {
-    return this.#isDraining
+    return this.#drainTicksLeft > 0
   }
 
   /** Nothing is left that is not committed. */
   get isDrained(): boolean {
     const { log, commitIndex } = this.#context
-    return this.#isDraining && commitIndex === log.lastIndex
+    return this.isDraining && commitIndex === log.lastIndex
   }
 
-  /** Takes no more writes in this epoch: whoever leads next then has all that was acknowledged weakly, too. */
+  /** Takes no more writes for now: whoever leads next then has all that was acknowledged weakly, too. */
   drain(): void {
-    if (this.#isDraining) return
-    this.#isDraining = true
-    this.#context.emit({ type: 'changed' })
+    const isNews = !this.isDraining
+    this.#drainTicksLeft = DRAIN_TICKS_MAX
+    if (isNews) this.#context.emit({ type: 'changed' })
+  }
+
+  /** Time passes. */
+  tick(): void {
+    if (!this.isDraining) return
+    this.#drainTicksLeft -= 1
+    if (!this.isDraining) this.#context.emit({ type: 'changed' })
   }
 
   /** Opens the epoch. */

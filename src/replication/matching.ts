@@ -50,6 +50,11 @@ export function lastSharedEnd(log: MatchableLog, follow: Follow): RecordEnd | Be
   return { index: 0, hash: log.hashAt(0)! }
 }
 
+/** Where the log ended whose owner asks to follow. The hash is empty for an empty log. */
+export function endOf({ lastIndex, epochs }: Follow): RecordEnd {
+  return { index: lastIndex, hash: epochs.at(-1)?.hash ?? Buffer.alloc(0) }
+}
+
 /** The epochs of a log as they travel, oldest first. */
 export function epochEnds(log: MatchableLog): EpochEnd[] {
   return log.epochs.map(({ epoch, startIndex, lastIndex, hash }) => ({

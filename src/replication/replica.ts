@@ -199,6 +199,7 @@ export class Replica {
     this.#downstreams.tick(this.commitIndex)
     // The next record carries the news; only where none comes is it worth a message, and that can wait for a tick.
     this.#downstreams.tellCommit(this.commitIndex)
+    this.#leading?.tick()
     this.#following?.tick()
     if (this.#ticks % REPEAT_AFTER_TICKS === 0) this.#repeat()
     return this.#state.takeEffects()

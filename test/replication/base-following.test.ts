@@ -49,13 +49,13 @@ class World {
 
   tell(configuration: Configuration): void {
     for (const { address } of configuration.members) {
-      this.#deliver(address, { $case: 'configure', value: { configuration } }, 'c', configuration.epoch)
+      this.say(address, { $case: 'configure', value: { configuration } }, 'c', configuration.epoch)
     }
   }
 
   activate(configuration: Configuration): void {
     for (const { address } of configuration.members) {
-      this.#deliver(address, { $case: 'activate', value: { configuration } }, 'c', configuration.epoch)
+      this.say(address, { $case: 'activate', value: { configuration } }, 'c', configuration.epoch)
     }
   }
 
@@ -67,7 +67,8 @@ class World {
     }
   }
 
-  #deliver(to: string, body: NonNullable<Envelope['body']>, from: string, epoch: number): void {
+  /** Hands a message over at once, whatever else is on its way. */
+  say(to: string, body: NonNullable<Envelope['body']>, from: string, epoch: number): void {
     const stamp = { lamport: 0, wallMs: 0 }
     this.drivers.get(to)!.message({ from, incarnation: 1, clusterId: 'x', stamp, shard: 0, epoch, body })
   }
@@ -101,17 +102,43 @@ async function trimmedHead(): Promise<TestHead> {
   return head
 }
 
+/** A store with the first entries of the log that `trimmedHead` makes. */
+async function storeWith(entries: number): Promise<MemoryLogStore> {
+  const store = new MemoryLogStore({ autoSync: true })
+  if (entries === 0) return store
+  const twin = new TestHead()
+  for (let i = 0; i < 400; i += 1) twin.append([set(`key/${i}`, `${i}`.repeat(5_000)), set('same', `${i}`)])
+  for await (const record of twin.log.records(1, entries)) store.log(0).append(record)
+  await store.flush()
+  return store
+}
+
+test('an answer that was asked for before a base came says nothing about the log after it', async t => {
+  const head = await trimmedHead()
+  const world = new World()
+  await world.add('a', head.store)
+  const b = await world.add('b', await storeWith(40))
+  const { lastIndex: index, lastHash: hash } = b.log
+  const late = {
+    index,
+    hash: Buffer.from(hash),
+    logId: LOG_ID,
+    askedIndex: index,
+    askedHash: Buffer.from(hash),
+  }
+  world.tell(configurationOf(2, ['a', 'b']))
+  await world.run(() => {
+    if (b.log.baseIndex > 0) world.say('b', { $case: 'followFrom', value: late }, 'a', 2)
+    return world.alarms.length > 0 || b.log.durableIndex === 801
+  })
+  t.deepEqual(world.alarms, [])
+  t.is(b.log.durableIndex, 801)
+})
+
 for (const had of [0, 40]) {
   test(`a member with ${had} entries, too far behind for the log that is kept, gets the base and then the log`, async t => {
     const head = await trimmedHead()
-    const store = new MemoryLogStore({ autoSync: true })
-    if (had > 0) {
-      const twin = new TestHead()
-      for (let i = 0; i < 400; i += 1)
-        twin.append([set(`key/${i}`, `${i}`.repeat(5_000)), set('same', `${i}`)])
-      for await (const record of twin.log.records(1, had)) store.log(0).append(record)
-      await store.flush()
-    }
+    const store = await storeWith(had)
     const world = new World()
     const a = await world.add('a', head.store)
     const b = await world.add('b', store)
