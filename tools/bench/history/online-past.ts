@@ -20,7 +20,8 @@ const TIMEOUT_MS = 60_000
 const GETS_MAX = 2_000
 /** Long enough for the node to make the views that such reads begin at. */
 const GETS_WARM_UP_MAX = 8_000
-const HISTORIES_WARM_UP = 10
+const HISTORIES_WARM_UP = 20
+const HISTORIES_A_ROUND = 5
 const DIFF_APART_MS = 60_000
 const SCAN_LIMIT = 100
 
@@ -89,7 +90,9 @@ async function readPast(folder: HistoryFolder, client: PastClient, rounds: numbe
     const latencies = await getAtRandom(folder, client, gets, random)
     getP50.push(latencies.percentileUs(50) / 1_000)
     getP99.push(latencies.percentileUs(99) / 1_000)
-    history.push(await timed(() => readHistory(client, versions)))
+    for (let done = 0; done < HISTORIES_A_ROUND; done++) {
+      history.push(await timed(() => readHistory(client, versions)))
+    }
     const apartMs = minuteOf(folder)
     const from = momentIn(folder, random, apartMs)
     diff.push(await timed(() => readDiff(client, from, from + apartMs)))
