@@ -48,7 +48,7 @@ export function horizonsDue({ projection, rules, pins, nowMs }: RetentionInput):
     .filter(({ prefix }) => prefix.length > 0)
     .map(rule => {
       const { prefix } = rule
-      const due = dueOf(rule, horizons.ofRange(prefix, afterPrefix(prefix)).index)
+      const due = knownIndex(projection, dueOf(rule, horizons.ofRange(prefix, afterPrefix(prefix)).index))
       return {
         prefix,
         horizon: { index: due, stamp: stampBefore(projection, due), droppedMs: nowMs, prefix },
@@ -87,6 +87,15 @@ export function indexOfMoment(projection: ShardProjection, moment: Moment): numb
   const index = pastIndexAt(projection, moment)
   if (index === undefined) throw outOfRetention(projection.log)
   return index
+}
+
+/**
+ * `index`, or below the log's base the last one at or before it that the base holds: moments between the two are found as
+ * that one, so a horizon between them would refuse what is at the horizon itself.
+ */
+function knownIndex({ log, base }: ShardProjection, index: number): number {
+  if (index >= log.baseIndex || base === undefined) return index
+  return base.lastAt({ kind: 'index', index })?.index ?? 0
 }
 
 /** Stamp of the entry at `index`, or, where the base does not hold that, of the last one before it that it holds. */
