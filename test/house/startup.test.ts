@@ -1,5 +1,5 @@
 /** Every run of `varve` pays for what is loaded before its command is known. */
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -32,4 +32,8 @@ test('until its command is known, varve loads its parser of arguments and no oth
   const { commander, ...others } = Object.fromEntries(packagesOf(join(ROOT, 'tools/varve.ts')))
   t.truthy(commander)
   t.deepEqual(others, {})
+})
+
+test('the command that a build leaves may be executed', t => {
+  t.notThrows(() => accessSync(join(ROOT, 'dist/tools/varve.js'), constants.X_OK))
 })
