@@ -4,6 +4,7 @@ export { connect, VarveClient } from './client/client.js'
 export type { Encoded, EncodingName } from './client/encoding.js'
 export { type ErrorCode, errorCodes, VarveError, type WriteOutcome } from './client/errors.js'
 export type { RangeOptions } from './client/key-range.js'
+export type { LogPlace } from './client/log-place.js'
 export type { At, Cut, Horizon, ResolvedMoment } from './client/moment.js'
 export type {
   BatchOperation,

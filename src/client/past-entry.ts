@@ -1,20 +1,14 @@
 /** Entries of the log, as reads of the past answer them. */
 import { Operation, type Entry as WireEntry } from '../generated/varve/v1/entry.js'
 import type { Encoding } from './encoding.js'
+import type { LogPlace } from './log-place.js'
 
 /** A SET or a DELETE, with all that the log says of it. */
-export interface PastEntry<K = unknown, V = unknown> {
+export interface PastEntry<K = unknown, V = unknown> extends LogPlace {
   readonly operation: 'set' | 'delete'
   readonly key: K
   /** Undefined for a delete. */
   readonly value: V | undefined
-  readonly shard: string
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  /** False where it may still be undone. */
-  readonly committed: boolean
   readonly actor: string
   /** Which client asked, in hexadecimal, and its number for the request. */
   readonly clientId: string

@@ -1,23 +1,19 @@
 /** What reads answer. */
 import type { ScanItem } from '../generated/varve/v1/kv.js'
 import type { Encoding } from './encoding.js'
+import type { LogPlace } from './log-place.js'
 import type { Cut } from './moment.js'
 import type { EntryEncodings } from './past-entry.js'
 import { ReadResultFlag } from './session-frame.js'
 import type { ResponseFrameReader } from './session-frame-reader.js'
 
-/** What a replica holds under a key, and where that stands in the log. */
-export interface ReadResult<V = unknown> {
+/**
+ * What a replica holds under a key, and where that stands in the log: the key's newest entry (the delete, where it was
+ * deleted), index 0 if it was never written. Strong reads only find what is committed.
+ */
+export interface ReadResult<V = unknown> extends LogPlace {
   readonly found: boolean
   readonly value: V | undefined
-  readonly shard: string
-  /** Position of the key's newest entry (of the delete, where it was deleted); index 0 if it was never written. */
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  /** False where that entry may still be undone (weak and session reads only). */
-  readonly committed: boolean
   /** How far the replica that answered has applied its log. */
   readonly appliedIndex: number
   /** Which replica answered. */
@@ -27,16 +23,10 @@ export interface ReadResult<V = unknown> {
 }
 
 /** One key of a scan. */
-export interface ScanEntry<K = unknown, V = unknown> {
+export interface ScanEntry<K = unknown, V = unknown> extends LogPlace {
   readonly key: K
   /** Undefined with `keysOnly`. */
   readonly value: V | undefined
-  readonly shard: string
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  readonly committed: boolean
 }
 
 /** The value of the read that the reader stands at. */

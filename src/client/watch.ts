@@ -3,6 +3,7 @@ import { type Entry, Operation } from '../generated/varve/v1/entry.js'
 import { isSystemKey, isSystemPrefix } from '../log/system-key.js'
 import type { ClientCore } from './core.js'
 import type { VarveError } from './errors.js'
+import type { LogPlace } from './log-place.js'
 import type { EntryEncodings } from './past-entry.js'
 import type { CallBounds } from './shard-call.js'
 import { ShardWatch } from './shard-watch.js'
@@ -13,18 +14,11 @@ const QUEUE_LENGTH_PAUSE = 4_096
 const QUEUE_LENGTH_RESUME = 1_024
 
 /** One change of one key. */
-export interface WatchEvent<K = unknown, V = unknown> {
+export interface WatchEvent<K = unknown, V = unknown> extends LogPlace {
   readonly type: 'set' | 'delete'
   readonly key: K
   /** Undefined for a delete. */
   readonly value: V | undefined
-  readonly shard: string
-  readonly epoch: number
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  /** False only for tentative entries, which may still be undone. */
-  readonly committed: boolean
   /** Index of the key's entry before this one; 0 if there is none. */
   readonly previous: number
   readonly actor: string

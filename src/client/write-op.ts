@@ -1,5 +1,6 @@
 /** One write in flight, from the call to its answer. */
 import type { VarveError } from './errors.js'
+import type { LogPlace } from './log-place.js'
 import type { FrameConsistency } from './session-frame.js'
 
 /** What stood under a key before a write, where `returnPrevious` asked for it. */
@@ -11,15 +12,7 @@ export interface PreviousValue<V = unknown> {
 }
 
 /** Where a write stands in its shard's log. */
-export interface WriteResult<V = unknown> {
-  readonly shard: string
-  readonly epoch: number
-  /** 1, 2, 3 ... within the shard. */
-  readonly index: number
-  readonly lamport: number
-  readonly wallMs: number
-  /** Whether every in-sync member holds it durably. False for most weak writes: such a one may still be undone. */
-  readonly committed: boolean
+export interface WriteResult<V = unknown> extends LogPlace {
   /** False where `ifIndex` or `ifAbsent` did not hold: nothing was written, and the index is the decision's. */
   readonly applied: boolean
   /** Only with `returnPrevious`. */

@@ -1,5 +1,6 @@
 import { baseOf, baseStateOf, spansOf } from './base-state.js'
 import type { CommitMark } from './commit-mark.js'
+import { checkContinues, checkPlace, type RecordPlace } from './continuity.js'
 import type { Stamp } from './entry.js'
 import { EpochTable } from './epoch-table.js'
 import { LogError } from './errors.js'
@@ -324,23 +325,15 @@ export class StoredLog implements Log {
   }
 
   #checkContinues(record: LogRecord): void {
-    const index = record.firstIndex
-    if (record.shard !== this.shard || (record.logId !== this.#logId && this.#logId !== '')) {
-      const given = `a record of shard ${record.shard}, log ${record.logId}`
-      const text = `${given}, appended to shard ${this.shard}, log ${this.#logId}`
-      throw new LogError('LOG_FOREIGN', text, { shard: this.shard, index })
-    }
-    if (index !== this.#lastIndex + 1)
-      throw this.#gap(`record of index ${index}, expected ${this.#lastIndex + 1}`, index)
-    if (!record.previousHash.equals(this.#lastHash)) {
-      throw this.#gap(`record of index ${index} continues another log: its previous hash differs`, index)
-    }
-    const epoch = this.#table.lastEpoch
-    if (record.epoch < epoch) throw this.#gap(`record of epoch ${record.epoch} after epoch ${epoch}`, index)
-    if (record.lamport <= this.#lastLamport || record.wallMs < this.#lastWallMs) {
-      const given = `stamp (${record.lamport}, ${record.wallMs})`
-      throw this.#gap(`${given} is not above the last (${this.#lastLamport}, ${this.#lastWallMs})`, index)
-    }
+    checkContinues(record, {
+      shard: this.shard,
+      logId: this.#logId,
+      lastIndex: this.#lastIndex,
+      lastHash: this.#lastHash,
+      lastEpoch: this.#table.lastEpoch,
+      lastLamport: this.#lastLamport,
+      lastWallMs: this.#lastWallMs,
+    })
   }
 
   /** Were these bytes written before, and cut? Keys are written once: other bytes under the same key are an alarm. */
@@ -368,11 +361,12 @@ export class StoredLog implements Log {
   }
 
   async #fetch(places: number[]): Promise<LogRecord[]> {
-    const firstIndexes = places.map(place => this.#directory.at(place))
-    const epochs = firstIndexes.map(firstIndex => this.#table.epochOf(firstIndex))
-    const ends = places.map(place => this.#endOf(place))
+    // As it is now: it may be cut, or trimmed, while the disk is read.
+    const expected = places.map(place => this.#placeOf(place))
+    const epochs = expected.map(({ epoch }) => epoch)
+    const firstIndexes = expected.map(({ firstIndex }) => firstIndex)
     const found = await this.#disk.readMany(epochs, firstIndexes)
-    return found.map((record, i) => this.#checkRange(record, firstIndexes[i]!, ends[i]!, epochs[i]!))
+    return found.map((record, i) => checkPlace(record, expected[i]!))
   }
 
   #endOf(place: number): number {
@@ -380,23 +374,14 @@ export class StoredLog implements Log {
   }
 
   #checkFound(record: LogRecord | undefined, place: number): LogRecord {
-    const firstIndex = this.#directory.at(place)
-    return this.#checkRange(record, firstIndex, this.#endOf(place), this.#table.epochOf(firstIndex))
+    return checkPlace(record, this.#placeOf(place))
   }
 
-  /** A record can be whole and still be the wrong one, or end too early because the next is missing. */
-  #checkRange(
-    record: LogRecord | undefined,
-    firstIndex: number,
-    lastIndex: number,
-    epoch: number,
-  ): LogRecord {
-    if (record?.firstIndex === firstIndex && record.lastIndex === lastIndex) {
-      if (record.shard === this.shard && record.epoch === epoch) return record
-    }
-    const found = record === undefined ? 'nothing' : `indexes ${record.firstIndex} to ${record.lastIndex}`
-    const text = `shard ${this.shard}, index ${firstIndex} is damaged: expected indexes to ${lastIndex}, found ${found}`
-    throw new LogError('LOG_DAMAGED', text, { shard: this.shard, index: firstIndex })
+  /** Where the record at that place of the directory must be. */
+  #placeOf(place: number): RecordPlace {
+    const firstIndex = this.#directory.at(place)
+    const epoch = this.#table.epochOf(firstIndex)
+    return { shard: this.shard, epoch, firstIndex, lastIndex: this.#endOf(place) }
   }
 
   #refuseIfPoisoned(): void {

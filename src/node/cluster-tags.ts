@@ -28,6 +28,7 @@ import { askedMoment, type CommonMoment, checkTagName, commonMessage } from './m
 import type { MomentResolver } from './moment-resolver.js'
 import type { NodeHost } from './node-host.js'
 import { emptyContext } from './pass-on.js'
+import { momentText } from './past-errors.js'
 import type { UnaryReads } from './unary-reads.js'
 import type { UnaryWrites } from './unary-writes.js'
 
@@ -57,7 +58,7 @@ export class ClusterTags {
     const decided = await this.#set(name, value, first!, map, true, budget)
     const kept = decided.applied ? value : decodeTag(decided.previous?.value ?? Buffer.alloc(0))
     if (kept === undefined || !isSame(kept.moment, value.moment)) {
-      const there = kept === undefined ? 'something else' : describe(kept.moment)
+      const there = kept === undefined ? 'something else' : momentText('', kept.moment)
       const text = `tag ${name} stands for ${there}: remove it first, or choose another name`
       throw new VarveError('FAILED_PRECONDITION', text)
     }
@@ -173,9 +174,5 @@ function tagMessage(item: Pick<ScanItem, 'key' | 'value' | 'position'>, prefix: 
 }
 
 function isSame(one: CommonMoment, other: CommonMoment): boolean {
-  return describe(one) === describe(other)
-}
-
-function describe(moment: CommonMoment): string {
-  return moment.kind === 'wall' ? new Date(moment.wallMs).toISOString() : `lamport:${moment.lamport}`
+  return momentText('', one) === momentText('', other)
 }

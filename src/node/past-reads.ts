@@ -20,6 +20,7 @@ import { horizonOf } from '../log/log-base.js'
 import type { Moment } from '../log/moment.js'
 import { type RangeOfKeys, visibleRanges } from '../log/system-key.js'
 import { stampBefore } from '../projection/horizon-due.js'
+import { nextTurn } from '../projection/next-turn.js'
 import type { ShardProjection } from '../projection/shard-projection.js'
 import type { PastPage, PastScanOptions, TimeTravel } from '../projection/time-travel.js'
 import type { ReplicaDriver } from '../replication/replica-driver.js'
@@ -233,8 +234,4 @@ export class PastReads implements ShardPast {
   async #reading<T>(read: () => Promise<T>): Promise<T> {
     return await readingPast(this.#options.name, this.#options.log, read)
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }

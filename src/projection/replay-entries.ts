@@ -6,6 +6,7 @@
 import type { Entry } from '../log/entry.js'
 import type { LogRecord } from '../log/record-codec.js'
 import { GatheredEntries } from './gathered-entries.js'
+import { nextTurn } from './next-turn.js'
 import type { ReplayedState } from './replay.js'
 import { type ReplaySource, readBaseHeader, visitBase } from './replay-source.js'
 
@@ -103,8 +104,4 @@ function takeFrom(record: LogRecord, gathered: GatheredEntries): void {
 
 function lost(shard: number, index: number): Error {
   return new Error(`shard ${shard}: entry ${index} was there when the log was replayed, and is not any more`)
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }

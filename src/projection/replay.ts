@@ -8,6 +8,7 @@ import type { LogRecord } from '../log/record-codec.js'
 import { type Digest, digestOf } from './digest.js'
 import { ProjectionError } from './errors.js'
 import { KeyIndex, type KeyWrites, keyWrites } from './key-index.js'
+import { nextTurn } from './next-turn.js'
 import { OrderedKeys } from './ordered-keys.js'
 
 /** Records replayed between two pauses: a few ms. */
@@ -185,8 +186,4 @@ function otherPrevious(record: LogRecord, slot: number): ProjectionError {
   const named = indexOf(record.previous(slot))
   const text = `entry ${index} names entry ${named} as its key's previous, and in this log it is another`
   return new ProjectionError('PROJECTION_DIVERGED', `shard ${record.shard}: ${text}`, index)
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }

@@ -3,6 +3,7 @@
  * Followers apply a record when they append it; a head stages entry by entry while it builds one. Either way entries
  * are tentative until `commit`, and `truncate` undoes those that were cut off (Normal work, rule 4).
  */
+
 import { type Entry, Operation, type Position, positionOf } from '../log/entry.js'
 import type { Log } from '../log/log.js'
 import type { LogRecord } from '../log/record-codec.js'
@@ -13,6 +14,7 @@ import { EntryReader, type EntryView } from './entry-reader.js'
 import { ProjectionError } from './errors.js'
 import { Horizons } from './horizons.js'
 import { type CommittedKeys, KeyIndex } from './key-index.js'
+import { nextTurn } from './next-turn.js'
 import { type KeyBlocks, OrderedKeys } from './ordered-keys.js'
 import { RequestTable, type RequestTableLimits } from './request-table.js'
 import { type ScanOptions, type ScanPage, type StateView, scanKeys } from './scan.js'
@@ -342,8 +344,4 @@ export class ShardProjection {
   #outOfOrder(what: string): ProjectionError {
     return new ProjectionError('PROJECTION_ORDER', `shard ${this.log.shard}: ${what}`)
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }

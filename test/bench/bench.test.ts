@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { eventually } from '../support/eventually.js'
 
 const entry = fileURLToPath(new URL('../../tools/bench/bench.ts', import.meta.url))
 
@@ -86,15 +86,17 @@ test('A small run measures every row of a real cluster and leaves nothing behind
 test('Interrupted, it ends its processes and removes its data', async t => {
   const dir = folderFor(t)
   const run = bench(...tiny, '--seconds', '600', '--only', 'read/weak/64', '--dir', dir)
-  while (!run.output.errors.includes('round 1')) {
-    if (run.child.exitCode !== null) return t.fail(run.output.errors)
-    await delay(20)
-  }
+  const isMeasuring = () => run.output.errors.includes('round 1')
+  await eventually(
+    () => isMeasuring() || run.child.exitCode !== null,
+    () => run.output.errors,
+  )
+  t.true(isMeasuring(), run.output.errors)
   const pids = clusterPids(dir)
   t.is(pids.length, 4)
   run.child.kill('SIGINT')
   t.is(await run.exitCode, 130)
-  while (pids.some(isAlive)) await delay(20)
+  await eventually(() => !pids.some(isAlive))
   t.deepEqual(readdirSync(dir), [])
 })
 

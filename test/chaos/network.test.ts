@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket, connect as tcpConnect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../support/eventually.js'
 import { ChaosNetwork } from './network.js'
 import { PathDirection } from './path-direction.js'
 
-const PATIENCE_MS = 10_000
 /** Long enough for what must not happen to happen. */
 const SILENCE_MS = 150
 
@@ -53,14 +53,6 @@ async function pairOf(t: ExecutionContext): Promise<Pair> {
   await once(client, 'connect')
   await eventually(() => accepted.length === 1)
   return { network, a, b, client, server: accepted[0]! }
-}
-
-async function eventually(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error('it never came true')
-    await delay(5)
-  }
 }
 
 function textOf(socket: Socket): () => string {
