@@ -95,7 +95,9 @@ export function indexOfMoment(projection: ShardProjection, moment: Moment): numb
  */
 function knownIndex({ log, base }: ShardProjection, index: number): number {
   if (index >= log.baseIndex || base === undefined) return index
-  return base.lastAt({ kind: 'index', index })?.index ?? 0
+  const held = base.lastAt({ kind: 'index', index })
+  // By its time, which is in no batch: a horizon never is.
+  return held === undefined ? 0 : (base.lastAt({ kind: 'lamport', lamport: held.stamp.lamport })?.index ?? 0)
 }
 
 /** Stamp of the entry at `index`, or, where the base does not hold that, of the last one before it that it holds. */
