@@ -1,7 +1,7 @@
 import test from 'ava'
-import type { Machine } from '../../tools/bench/machine.js'
 import { type CatchUp, catchUpText } from '../../tools/bench/scenario-catch-up.js'
 import { type LoadMark, lowestRate, rateBetween } from '../../tools/bench/steady-load.js'
+import type { Machine } from '../../tools/machine.js'
 
 const machine: Machine = {
   cpu: 'any',

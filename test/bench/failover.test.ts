@@ -1,7 +1,7 @@
 import test from 'ava'
-import type { Machine } from '../../tools/bench/machine.js'
 import { type Failover, failoverText } from '../../tools/bench/scenario-failover.js'
 import { SteadyWriter } from '../../tools/bench/steady-writer.js'
+import type { Machine } from '../../tools/machine.js'
 
 const machine: Machine = {
   cpu: 'any',

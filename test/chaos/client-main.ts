@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from '../../src/client/client.js'
 import { HistoryWriter } from '../../tools/history/history-file.js'
 import { RecordingClient } from '../../tools/history/recording-client.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { type ClientOrders, planOperation } from './workload.js'
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders

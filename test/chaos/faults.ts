@@ -1,6 +1,6 @@
 /** Each kind of fault: what it is done to, how it begins, and how it ends. */
 
-import type { Random } from '../support/random.js'
+import type { Random } from '../../tools/random.js'
 import type { ChaosCluster } from './chaos-cluster.js'
 import type { ChaosProcess } from './chaos-process.js'
 import { flipBits, removeDamagedCopies } from './flip-bits.js'

@@ -1,7 +1,7 @@
 /** Damages files of a node that does not run, as a failing disk would. */
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Random } from '../support/random.js'
+import type { Random } from '../../tools/random.js'
 
 /** Files that hold nothing which a node reads back. */
 const NOT_DATA = /(^|\/)(LOCK|LOG|LOG\.old)$/

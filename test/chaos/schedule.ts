@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { machineNowMs } from '../../tools/history/recording-client.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import type { ChaosProcess } from './chaos-process.js'
 import { type Fault, type FaultContext, makeFault } from './faults.js'
 import type { FaultName } from './options.js'

@@ -1,6 +1,6 @@
 /** What the clients of a chaos run do: which operation on which key, in which mode, and how patiently. */
 import type { HistoryOperation } from '../../tools/history/history-event.js'
-import type { Random } from '../support/random.js'
+import type { Random } from '../../tools/random.js'
 
 /** What a client process is told, on its command line. */
 export interface ClientOrders {

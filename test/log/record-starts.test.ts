@@ -7,7 +7,7 @@ import type { Log } from '../../src/log/log.js'
 import { baseBlobName, describeBase } from '../../src/log/log-base.js'
 import { nullLogger } from '../../src/log/logger.js'
 import { loadStarts, saveStarts } from '../../src/log/record-starts.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { chainOf, collect, EMPTY_END, endOf, recordAfter, temporaryFolder } from './record-chain.js'
 
 const PREFIX = 'starts/00000/'

@@ -5,7 +5,7 @@ import type { DeleteRequest, ScanItem, ScanRequest, WatchResponse } from '../../
 import type { Cut, Moment } from '../../src/generated/varve/v1/time_travel.js'
 import { LogRecord } from '../../src/log/record-codec.js'
 import { startLocalCluster } from '../../src/node/local-cluster.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { ask, context, del, errorOf, header, keysOf, scan, set } from './support/kv-calls.js'
 import {
   addTag,

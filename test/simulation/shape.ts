@@ -1,6 +1,6 @@
 /** What a seed decides before anything runs: the cluster, its clients and their habits, and which faults there are. */
 import type { ListedShard } from '../../src/replication/membership.js'
-import type { Random } from '../support/random.js'
+import type { Random } from '../../tools/random.js'
 import { FAULTS, type FaultName, THEMES, type ThemeName } from './faults/names.js'
 import { FAIR, type Weather } from './world/weather.js'
 

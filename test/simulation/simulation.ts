@@ -1,6 +1,6 @@
 /** One seed: a cluster is born, lives through its faults under load, is healed, and must be found whole and right. */
 import './world/virtual-globals.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { Acknowledged } from './checkers/acknowledged.js'
 import { CausalCuts } from './checkers/causal-cuts.js'
 import { type Checker, check } from './checkers/checker.js'

@@ -11,7 +11,7 @@ import { writeUnits } from '../../tools/import-writes.js'
 import type { LogLine, OperationName } from '../../tools/log-line.js'
 import { type SliceEntry, type SliceHeader, SliceWriter } from '../../tools/log-slice.js'
 import { isHeader, readSlice } from '../../tools/log-slice-reader.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { tempFolder } from './temp-folder.js'
 import { varve } from './varve-command.js'
 

@@ -1,7 +1,7 @@
 /** A plain model of a cluster that keeps every version, and a cluster that was given the same writes. */
 import { connect, type WriteResult } from '../../src/index.js'
 import type { LocalCluster } from '../../src/node/local-cluster.js'
-import type { Random } from '../support/random.js'
+import type { Random } from '../../tools/random.js'
 
 /** One SET or DELETE as it was acknowledged. */
 export interface Version {

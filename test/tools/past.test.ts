@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { startLocalCluster } from '../../src/node/local-cluster.js'
-import { Random } from '../support/random.js'
+import { Random } from '../../tools/random.js'
 import { type ModelMoment, PastModel, type Version, writeAtRandom } from './past-model.js'
 import { tempFolder } from './temp-folder.js'
 import { varveInProcess } from './varve-in-process.js'

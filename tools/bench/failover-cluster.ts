@@ -11,8 +11,8 @@ import { makeLocalConfig, serializeClusterConfig, type TopologyName } from '../.
 import { unavailable } from '../exit-codes.js'
 import { clusterProcesses, type ProcessSpec } from '../local/cluster-processes.js'
 import { DataFolder, nodeName } from '../local/data-folder.js'
+import { freePorts } from '../local/free-ports.js'
 import type { Cleanup } from './cleanup.js'
-import { freePorts } from './free-ports.js'
 import { profileArguments } from './node-arguments.js'
 
 const WHOLE_TIMEOUT_MS = 120_000

@@ -7,9 +7,9 @@ import type { Log } from '../../src/log/log.js'
 import { nullLogger } from '../../src/log/logger.js'
 import type { LogRecord } from '../../src/log/record-codec.js'
 import { RecordWriter } from '../../src/log/record-writer.js'
+import { serveRequests } from '../worker/worker.js'
 import { LatencyRecorder } from './latency.js'
 import { LIMIT_RECORD_ENTRIES, type Limit, type LimitRequest } from './limit.js'
-import { serveRequests } from './worker.js'
 import { KEY_SIZE_BYTES, keyOf, Random, ValuePool } from './workload.js'
 
 const CHAIN_LENGTH = 3

@@ -1,9 +1,9 @@
 /** The load generator's process: keeps a system under load in a closed loop. */
 
+import { serveRequests } from '../worker/worker.js'
 import { runAll, runClosedLoop } from './closed-loop.js'
 import type { CheckRequest, FillRequest, LoadRequest, RunAnswer, RunRequest } from './load-protocol.js'
 import { connectTarget, type Target } from './targets.js'
-import { serveRequests } from './worker.js'
 import { makeKeys, Random, ValuePool } from './workload.js'
 
 interface Load {

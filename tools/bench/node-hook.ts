@@ -5,14 +5,8 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import '../local/end-with-parent.js'
 import { MEMORY_FOLDER_VARIABLE, type MemoryUse } from './memory-use.js'
-
-const PARENT_POLL_MS = 1_000
-
-const parent = process.ppid
-setInterval(() => {
-  if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
-}, PARENT_POLL_MS).unref()
 
 const folder = process.env[MEMORY_FOLDER_VARIABLE]
 if (folder !== undefined) {

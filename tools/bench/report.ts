@@ -1,10 +1,10 @@
 /** What the benchmark prints in the end: tables for people, one object for programs. */
 
+import type { Machine } from '../machine.js'
+import { machineLine } from '../machine.js'
 import { tableOf } from '../output.js'
 import { count, duration } from '../text.js'
 import { LIMIT_RECORD_ENTRIES, type Limit } from './limit.js'
-import type { Machine } from './machine.js'
-import { machineLine } from './machine.js'
 import type { Measurement } from './measure.js'
 import type { BenchOptions } from './options.js'
 import { type Row, rowName } from './rows.js'

@@ -3,11 +3,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { badUsage } from '../exit-codes.js'
+import { describeMachine } from '../machine.js'
 import { note } from '../output.js'
+import { mainBeside, WorkerProcess } from '../worker/worker-process.js'
 import type { Cleanup } from './cleanup.js'
 import { median } from './latency.js'
 import type { Limit, LimitRequest } from './limit.js'
-import { describeMachine } from './machine.js'
 import { type Measurement, measureRow, medianOf, progressLine } from './measure.js'
 import { profileArguments } from './node-arguments.js'
 import type { BenchOptions } from './options.js'
@@ -16,7 +17,6 @@ import { rivalRows, startRival } from './rivals/rivals.js'
 import { type Row, rowName, selectRows, varveRows } from './rows.js'
 import type { Subject } from './subject.js'
 import { VarveSubject } from './varve-subject.js'
-import { WorkerProcess } from './worker-process.js'
 
 /** Keys that the limit's process keeps: what they are makes no difference to an append. */
 const LIMIT_KEYS_MAX = 100_000
@@ -102,7 +102,8 @@ async function startSubject(row: Row, options: BenchOptions, cleanup: Cleanup): 
 async function measureLimit(options: BenchOptions, cleanup: Cleanup): Promise<Limit> {
   const folder = mkdtempSync(join(cleanup.folder, 'limit-'))
   const profile = profileArguments(options.profile, 'limit')
-  const worker = new WorkerProcess('limit', 'the measurement of the limit', cleanup, profile)
+  const main = mainBeside(import.meta.url, 'limit-main')
+  const worker = new WorkerProcess(main, 'the measurement of the limit', cleanup, profile)
   try {
     const request: LimitRequest = {
       folder,

@@ -1,8 +1,10 @@
 /** `--scenario history`: what reading the past of a long log costs, online and from a stopped node's folder. */
 
 import { join } from 'node:path'
+import { describeMachine, type Machine, machineLine } from '../machine.js'
 import { note, tableOf } from '../output.js'
 import { byteSize, count } from '../text.js'
+import { mainBeside, WorkerProcess } from '../worker/worker-process.js'
 import type { Cleanup } from './cleanup.js'
 import { runCommand } from './history/command-runs.js'
 import { FIGURES, type Figure, type FigureName, figureOf } from './history/figures.js'
@@ -10,10 +12,8 @@ import { type HistoryFolder, historyFolder } from './history/history-folder.js'
 import { type HistoryShape, watchedKey } from './history/history-log.js'
 import { type Measured, measureOnline, minuteOf } from './history/online-past.js'
 import type { ReplayRequest, ReplayRound } from './history/replay-main.js'
-import { describeMachine, type Machine, machineLine } from './machine.js'
 import { profileArguments } from './node-arguments.js'
 import type { BenchOptions } from './options.js'
-import { WorkerProcess } from './worker-process.js'
 
 export interface HistoryReport {
   readonly machine: Machine
@@ -84,7 +84,7 @@ async function measureReplay(
   profile: string | undefined,
 ): Promise<number[]> {
   const worker = new WorkerProcess(
-    'history/replay',
+    mainBeside(import.meta.url, 'history/replay-main'),
     'the replay',
     cleanup,
     profileArguments(profile, 'history-replay'),

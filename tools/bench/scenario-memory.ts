@@ -2,10 +2,10 @@
 
 import { join } from 'node:path'
 import { nodesOf } from '../../src/node/cluster-config.js'
+import { describeMachine, type Machine, machineLine } from '../machine.js'
 import { note, tableOf } from '../output.js'
 import { count } from '../text.js'
 import type { Cleanup } from './cleanup.js'
-import { describeMachine, type Machine, machineLine } from './machine.js'
 import { type MemoryUse, memoryOf, prepareMemoryFolder } from './memory-use.js'
 import type { BenchOptions } from './options.js'
 import { VarveSubject } from './varve-subject.js'

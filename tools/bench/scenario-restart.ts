@@ -2,11 +2,11 @@
 
 import type { TopologyName } from '../../src/node/cluster-config.js'
 import { unavailable } from '../exit-codes.js'
+import { describeMachine, type Machine, machineLine } from '../machine.js'
 import { note, tableOf } from '../output.js'
 import { count, duration } from '../text.js'
 import type { Cleanup } from './cleanup.js'
 import { median } from './latency.js'
-import { describeMachine, type Machine, machineLine } from './machine.js'
 import type { BenchOptions } from './options.js'
 import { VarveSubject } from './varve-subject.js'
 

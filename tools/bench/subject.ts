@@ -1,6 +1,6 @@
 /** A system that is measured: started by the benchmark, filled once, then put under load row by row. */
 
-import type { WorkerProcess } from './worker-process.js'
+import type { WorkerProcess } from '../worker/worker-process.js'
 
 /** What one process has used so far. */
 export interface ProcessUsage {

@@ -14,11 +14,11 @@ import {
 import { unavailable } from '../exit-codes.js'
 import { clusterProcesses } from '../local/cluster-processes.js'
 import { DataFolder, nodeName } from '../local/data-folder.js'
+import { freePorts } from '../local/free-ports.js'
 import { readPid } from '../local/pid-file.js'
 import { waitUntilReady } from '../local/ready.js'
 import { Supervisor } from '../local/supervisor.js'
 import type { Cleanup } from './cleanup.js'
-import { freePorts } from './free-ports.js'
 import { hookArguments, profileArguments } from './node-arguments.js'
 import type { ProcessUsage } from './subject.js'
 

@@ -1,10 +1,10 @@
 /** A Varve cluster with its load generator. */
 
+import { mainBeside, WorkerProcess } from '../worker/worker-process.js'
 import type { LoadRequest } from './load-protocol.js'
 import { profileArguments } from './node-arguments.js'
 import type { ProcessUsage, Subject } from './subject.js'
 import { type ClusterOptions, VarveCluster } from './varve-cluster.js'
-import { WorkerProcess } from './worker-process.js'
 
 /** What the load generator is to know. */
 export interface LoadShape {
@@ -82,7 +82,8 @@ export class VarveSubject implements Subject {
   #newLoad(): WorkerProcess {
     const { name, profile, cleanup } = this.#options
     const what = `the load generator of ${name}`
-    return new WorkerProcess('load', what, cleanup, profileArguments(profile, `${name}-client`))
+    const main = mainBeside(import.meta.url, 'load-main')
+    return new WorkerProcess(main, what, cleanup, profileArguments(profile, `${name}-client`))
   }
 
   async #prepare(shape: LoadShape): Promise<void> {

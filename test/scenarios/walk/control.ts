@@ -1,6 +1,6 @@
 /** Who changes configurations in a walk: the real coordinator, or one that does at whim whatever is safe. */
 import type { Membership } from '../../../src/replication/membership.js'
-import type { Random } from '../../support/random.js'
+import type { Random } from '../../../tools/random.js'
 import type { ModelCluster } from '../harness/model-cluster.js'
 import { FreeCoordinator } from './free-coordinator.js'
 

@@ -4,7 +4,7 @@
  */
 
 import type { Membership } from '../../../src/replication/membership.js'
-import { Random } from '../../support/random.js'
+import { Random } from '../../../tools/random.js'
 import { describeEnvelope } from '../harness/describe.js'
 import { describeEvent, type Event } from '../harness/events.js'
 import { ModelCluster } from '../harness/model-cluster.js'

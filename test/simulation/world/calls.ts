@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
-import type { Random } from '../../support/random.js'
+import type { Random } from '../../../tools/random.js'
 import type { Network } from './network.js'
 import type { Life, Schedule } from './schedule.js'
 import type { Trace } from './trace.js'

@@ -1,5 +1,5 @@
 /** All processes of one simulation, and what they run on. */
-import { Random } from '../../support/random.js'
+import { Random } from '../../../tools/random.js'
 import { becomes, COORDINATOR, type Shape } from '../shape.js'
 import { Services } from './calls.js'
 import type { ClientProcess } from './client-process.js'

@@ -1,5 +1,5 @@
 /** What all simulated processes share: the world around them, and how they begin and end. */
-import type { Random } from '../../support/random.js'
+import type { Random } from '../../../tools/random.js'
 import type { Network } from './network.js'
 import { Life, type Schedule } from './schedule.js'
 import type { Trace } from './trace.js'

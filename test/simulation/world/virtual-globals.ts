@@ -3,7 +3,7 @@
  * Node that it takes them from answer out of virtual time and out of the seed. Import this before any code under test.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module'
-import type { Random } from '../../support/random.js'
+import type { Random } from '../../../tools/random.js'
 import { EPOCH_MS, type Life, type Schedule, type Ticket } from './schedule.js'
 
 /** What the globals stand on at the moment. */

@@ -22,9 +22,9 @@ import { entriesBetweenCheckpoints, saveCheckpoint } from '../../../src/projecti
 import { ShardProjection } from '../../../src/projection/shard-projection.js'
 import { badUsage, unavailable } from '../../exit-codes.js'
 import { DataFolder, nodeName } from '../../local/data-folder.js'
+import { freePorts } from '../../local/free-ports.js'
 import { note } from '../../output.js'
 import { count } from '../../text.js'
-import { freePorts } from '../free-ports.js'
 import { type HistoryBirth, type HistoryShape, writeHistory } from './history-log.js'
 
 /** What was made, in the folder, once all of it is there. */

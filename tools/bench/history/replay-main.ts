@@ -4,7 +4,7 @@ import { LevelLogStore } from '../../../src/log/level-log.js'
 import { nullLogger } from '../../../src/log/logger.js'
 import { newestCheckpointIndex } from '../../../src/projection/checkpoint.js'
 import { LogReplaySource, replaySource } from '../../../src/projection/replay-source.js'
-import { serveRequests } from '../worker.js'
+import { serveRequests } from '../../worker/worker.js'
 
 export interface ReplayRequest {
   /** A stopped node's folder with one shard. */

@@ -1,13 +1,13 @@
 /** `--vs`: other systems beside, under the same load. They are never needed. */
 
 import { unavailable } from '../../exit-codes.js'
+import { mainBeside, WorkerProcess } from '../../worker/worker-process.js'
 import type { Cleanup } from '../cleanup.js'
 import type { LoadRequest } from '../load-protocol.js'
 import type { BenchOptions, Rival } from '../options.js'
 import type { Row } from '../rows.js'
 import type { ProcessUsage, Subject } from '../subject.js'
 import { FILL_OUTSTANDING } from '../varve-subject.js'
-import { WorkerProcess } from '../worker-process.js'
 import type { RivalServers } from './redis.js'
 import { findOnPath } from './server-process.js'
 
@@ -40,7 +40,11 @@ export async function startRival(system: Rival, options: BenchOptions, cleanup: 
     system === 'etcd'
       ? await (await import('./etcd.js')).startEtcd(file, options, cleanup)
       : await (await import('./redis.js')).startRedis(file, options, cleanup)
-  const load = new WorkerProcess('load', `the load generator of ${system}`, cleanup)
+  const load = new WorkerProcess(
+    mainBeside(import.meta.url, '../load-main'),
+    `the load generator of ${system}`,
+    cleanup,
+  )
   const subject = new RivalSubject({ servers, endpoints }, load)
   const { keys, valueSizeBytes } = options
   try {

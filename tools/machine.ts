@@ -2,7 +2,7 @@
 
 import { statfsSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
-import { byteSize } from '../text.js'
+import { byteSize } from './text.js'
 
 export interface Machine {
   readonly cpu: string

@@ -4,11 +4,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { unavailable } from '../exit-codes.js'
-import type { Cleanup } from './cleanup.js'
-import type { WorkerMessage } from './worker.js'
+import type { ParentMessage, WorkerMessage } from './worker.js'
 
-/** Workers by the name of their main file, here in this folder. */
-export type WorkerName = 'load' | 'limit' | 'history/replay'
+/** Where a worker is registered to be ended at once, should its parent end before it is stopped. */
+export interface ExitHooks {
+  /** Registers what ends a process without waiting. Returns what takes it back. */
+  onExit(kill: () => void): () => void
+}
 
 export class WorkerProcess {
   readonly pid: number
@@ -17,18 +19,16 @@ export class WorkerProcess {
   readonly #forget: () => void
   readonly #ended: Promise<unknown>
 
-  /** Starts the worker with additional arguments for Node.js. `what` names it in messages. */
-  constructor(name: WorkerName, what: string, cleanup: Cleanup, nodeArguments: readonly string[] = []) {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const file = fileURLToPath(new URL(`./${name}-main.${extension}`, import.meta.url))
-    this.#child = fork(file, {
+  /** Starts the worker of that main file with additional arguments for Node.js. `what` names it in messages. */
+  constructor(main: URL, what: string, hooks: ExitHooks, nodeArguments: readonly string[] = []) {
+    this.#child = fork(fileURLToPath(main), {
       execArgv: [...process.execArgv, ...nodeArguments],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.#what = what
     this.pid = this.#child.pid ?? 0
     this.#ended = once(this.#child, 'exit').catch(() => {})
-    this.#forget = cleanup.onExit(() => this.#child.kill('SIGKILL'))
+    this.#forget = hooks.onExit(() => this.#child.kill('SIGKILL'))
   }
 
   /** Asks and waits for the answer. Rejects with the worker's own error, or when it ends instead of answering. */
@@ -49,9 +49,14 @@ export class WorkerProcess {
         child.off('message', onMessage).off('exit', onEnd).off('error', onEnd)
       }
       child.on('message', onMessage).on('exit', onEnd).on('error', onEnd)
-      if (child.connected) child.send(request)
+      if (child.connected) child.send({ kind: 'ask', request } satisfies ParentMessage)
       else onEnd()
     })
+  }
+
+  /** Tells it something that it does not answer. Nothing happens where it is gone. */
+  tell(message: object): void {
+    if (this.#child.connected) this.#child.send({ kind: 'tell', message } satisfies ParentMessage)
   }
 
   /** Lets it end by itself. Resolves when it is gone. */
@@ -60,4 +65,9 @@ export class WorkerProcess {
     await this.#ended
     this.#forget()
   }
+}
+
+/** The main file of a worker beside the module that asks: `load-main` is built as JavaScript where that module is. */
+export function mainBeside(module: string, name: string): URL {
+  return new URL(`./${name}.${module.endsWith('.ts') ? 'ts' : 'js'}`, module)
 }

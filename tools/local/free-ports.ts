@@ -1,7 +1,7 @@
 /** Ports on the loopback address that nothing listens at. */
 
 import { unavailable } from '../exit-codes.js'
-import { checkAddressesFree } from '../local/ports.js'
+import { checkAddressesFree } from './ports.js'
 
 /** Below what systems give to outgoing connections, which would take a port between the look and its use. */
 const LOWEST = 12_000
