@@ -80,6 +80,16 @@ export class Inspector {
     return this.#ask(address, (peer, done) => peer.cluster.getNodeStatus({}, done))
   }
 
+  /** What that process says of itself at once and then every `intervalMs`. Ending the iteration ends the call. */
+  watchNodeStatus(address: string, intervalMs: number): AsyncGenerator<NodeStatus> {
+    return this.#stream(address, peer => peer.cluster.watchNodeStatus({ intervalMs }))
+  }
+
+  /** The shard map as that process knows it, at once and then at each change. Ending the iteration ends the call. */
+  watchShardMap(address: string): AsyncGenerator<ShardMap> {
+    return this.#stream(address, peer => peer.cluster.watchShardMap({}), Number.POSITIVE_INFINITY)
+  }
+
   /** The digest of that process's replica of a shard. */
   digest(address: string, shard: string): Promise<Digest> {
     return this.#ask(address, (peer, done) => peer.cluster.getDigest({ shard }, done))
@@ -179,30 +189,34 @@ export class Inspector {
     this.close()
   }
 
-  async *#stream<T>(address: string, start: (peer: Peer) => ClientReadableStream<T>): AsyncGenerator<T> {
+  async *#stream<T>(
+    address: string,
+    start: (peer: Peer) => ClientReadableStream<T>,
+    silenceMsMax = this.#timeoutMs,
+  ): AsyncGenerator<T> {
     const call = start(this.#channels.peer(address))
     try {
-      yield* this.#parts(address, call)
+      yield* this.#parts(address, call, silenceMsMax)
     } finally {
       call.cancel()
     }
   }
 
-  async *#parts<T>(address: string, call: ClientReadableStream<T>): AsyncGenerator<T> {
+  async *#parts<T>(address: string, call: ClientReadableStream<T>, silenceMsMax: number): AsyncGenerator<T> {
     const parts = call[Symbol.asyncIterator]() as AsyncIterator<T>
     // A cancelled call reports an error that nobody waits for any more.
     call.on('error', () => {})
     for (;;) {
       let expired = false
-      const timer = setTimeout(() => {
+      const timer = whenSilent(silenceMsMax, () => {
         expired = true
         call.cancel()
-      }, this.#timeoutMs)
+      })
       const next = await parts
         .next()
         .catch(error => {
           if (expired)
-            throw new VarveError('DEADLINE_EXCEEDED', `${address} sent nothing for ${this.#timeoutMs} ms`)
+            throw new VarveError('DEADLINE_EXCEEDED', `${address} sent nothing for ${silenceMsMax} ms`)
           throw plain(fromServiceError(error as ServiceError, address), address)
         })
         .finally(() => clearTimeout(timer))
@@ -219,6 +233,11 @@ export class Inspector {
       throw plain(error as VarveError, address)
     }
   }
+}
+
+/** Undefined where silence has no bound: such a stream speaks when something changes. */
+function whenSilent(ms: number, end: () => void): NodeJS.Timeout | undefined {
+  return Number.isFinite(ms) ? setTimeout(end, ms) : undefined
 }
 
 /** An error without a code of ours has no answer of ours behind it: there was no connection, however gRPC says it. */

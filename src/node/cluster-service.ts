@@ -1,10 +1,12 @@
 /** The shape and state of the cluster as this process knows it (`Cluster`), for clients, tools and operators. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import { VarveError } from '../client/errors.js'
 import { toServiceError } from '../client/grpc-errors.js'
 import type {
   ClusterServer,
   GetShardMapRequest,
+  NodeStatus,
   ReadBaseRequest,
   ReadBaseResponse,
   ReadLogRequest,
@@ -14,6 +16,7 @@ import type {
   ReadRecordsRequest,
   ReadRecordsResponse,
   ShardMap,
+  WatchNodeStatusRequest,
 } from '../generated/varve/v1/cluster.js'
 import type { ClusterAdmin } from './cluster-admin.js'
 import { knownMap } from './forwarding.js'
@@ -22,11 +25,17 @@ import type { NodeHost } from './node-host.js'
 import { replicaHere } from './shard-names.js'
 import { OpenStreams } from './stream-pump.js'
 
+/** How often a process that is watched says how it is, unless told, and the least and most that it may be told. */
+const STATUS_INTERVAL_MS = 1_000
+const STATUS_INTERVAL_MS_MIN = 10
+const STATUS_INTERVAL_MS_MAX = 60_000
+
 type ClusterMethods = Pick<
   ClusterServer,
   | 'getShardMap'
   | 'watchShardMap'
   | 'getNodeStatus'
+  | 'watchNodeStatus'
   | 'readLog'
   | 'readRecords'
   | 'readBase'
@@ -53,6 +62,8 @@ export class ClusterService {
     watchShardMap: (stream: ServerWritableStream<GetShardMapRequest, ShardMap>) =>
       void this.#streams.pump(stream, signal => this.#maps(signal)),
     getNodeStatus: (_call, done) => answer(done, async () => this.#host.status()),
+    watchNodeStatus: (stream: ServerWritableStream<WatchNodeStatusRequest, NodeStatus>) =>
+      void this.#streams.pump(stream, signal => this.#statuses(stream.request, signal)),
     readLog: (stream: ServerWritableStream<ReadLogRequest, ReadLogResponse>) =>
       void this.#streams.pump(stream, signal => this.#readLog(stream.request, signal)),
     readRecords: (stream: ServerWritableStream<ReadRecordsRequest, ReadRecordsResponse>) =>
@@ -103,6 +114,22 @@ export class ClusterService {
     } finally {
       endWatch()
       signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Until the signal aborts. The next one is made when the last one has left and its time has come. */
+  async *#statuses(
+    { intervalMs }: WatchNodeStatusRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<NodeStatus, void, void> {
+    const everyMs = intervalMs === 0 ? STATUS_INTERVAL_MS : intervalMs
+    if (everyMs < STATUS_INTERVAL_MS_MIN || everyMs > STATUS_INTERVAL_MS_MAX) {
+      const allowed = `from ${STATUS_INTERVAL_MS_MIN} to ${STATUS_INTERVAL_MS_MAX}, or 0`
+      throw new VarveError('INVALID_ARGUMENT', `interval_ms is ${everyMs}, expected ${allowed}`)
+    }
+    for (let due = performance.now(); !signal.aborted; due = Math.max(performance.now(), due + everyMs)) {
+      await delay(Math.max(0, due - performance.now()), undefined, { signal })
+      yield this.#host.status()
     }
   }
 

@@ -22,5 +22,6 @@ export function processStatus(
     cpuSystemUs: cpu.system,
     version,
     dataDir,
+    wallMs: Date.now(),
   }
 }

@@ -185,6 +185,7 @@ export class FakeNode {
         send()
       },
       getNodeStatus: unimplemented,
+      watchNodeStatus: unimplemented,
       readLog: unimplemented,
       getDigest: unimplemented,
     })

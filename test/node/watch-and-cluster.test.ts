@@ -202,6 +202,26 @@ test('status, log and digest are of this node, and of no other', async t => {
   )
 })
 
+test('a watched status comes at once and then again and again, each as it is then', async t => {
+  const [node] = await fakeCluster(t, { shards: [[0]], nodes: 1 })
+  const { cluster } = clientsOf(t, node!)
+  const statuses = new Followed<NodeStatus>(cluster.watchNodeStatus({ intervalMs: 10 }))
+  await statuses.until(() => statuses.messages.length >= 2)
+  node!.shard(0).data.lastIndex = 7
+  await statuses.until(() => statuses.messages.at(-1)!.replicas[0]!.lastIndex === 7)
+  const times = statuses.messages.map(({ wallMs }) => wallMs)
+  t.deepEqual(
+    times,
+    [...times].sort((a, b) => a - b),
+  )
+  statuses.stream.cancel()
+  await statuses.until(() => statuses.isOver)
+  const refused = new Followed<NodeStatus>(cluster.watchNodeStatus({ intervalMs: 9 }))
+  await refused.until(() => refused.isOver)
+  t.is(refused.error?.code, status.INVALID_ARGUMENT)
+  t.regex(refused.error!.details, /interval_ms is 9, expected from 10 to 60000, or 0/)
+})
+
 test('stopping the node ends watches and maps with a reason', async t => {
   const [node] = await fakeCluster(t, { shards: [[0]], nodes: 1 })
   const { kv, cluster } = clientsOf(t, node!)

@@ -73,6 +73,7 @@ export class FakeHost implements NodeHost {
       cpuSystemUs: 1,
       version: '0',
       dataDir: '',
+      wallMs: Date.now(),
     }
   }
 }

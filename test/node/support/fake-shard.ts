@@ -155,7 +155,9 @@ export class FakeShard implements ShardHost {
   }
 
   status(): ReplicaStatus {
-    return { ...ReplicaStatus.decode(new Uint8Array()), ordinal: this.ordinal, shard: this.name, epoch: 1 }
+    const { lastIndex } = this.data
+    const none = ReplicaStatus.decode(new Uint8Array())
+    return { ...none, ordinal: this.ordinal, shard: this.name, epoch: 1, lastIndex }
   }
 
   #write(frame: Buffer, sink: ReplySink): void {
