@@ -21,6 +21,8 @@ export interface SupervisorEvents {
   started(listening: number, of: number): void
   /** Something happened to a process after the start, in words. */
   notice(line: string): void
+  /** A process ended after the start, for whatever reason; `reason` says which, in words. */
+  ended?(spec: ProcessSpec, reason: string): void
 }
 
 /** A cluster's processes. `start` once, then `stop` once. */
@@ -125,6 +127,7 @@ export class Supervisor {
   #onEnd(child: Child, end: ChildEnd): void {
     if (this.#phase === 'stopping') return
     const reason = endReason(child.spec, end, this.#folder.logFile(child.spec.name))
+    if (this.#phase === 'running') this.#events.ended?.(child.spec, reason)
     if (this.#phase === 'starting') {
       const exitCode = end.code === ExitCode.BAD_USAGE ? ExitCode.BAD_USAGE : ExitCode.UNAVAILABLE
       this.#fail(new CommandError(exitCode, reason))

@@ -1,0 +1,159 @@
+/** Carries out a timeline on a cluster, each fault when its time has come, and tells what became of it. */
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Inspector } from '../../../src/client/inspector.js'
+import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
+import { findShardMap } from '../../connect.js'
+import { hasLeft, waitForMap } from '../../coordinator.js'
+import { errorLine, unavailable } from '../../exit-codes.js'
+import { addressOfRole, shardNamed } from '../../replica-role.js'
+import type { Fault } from '../description/fault.js'
+import type { FaultEvent } from '../record/events.js'
+import type { ExperimentCluster } from './experiment-cluster.js'
+
+/** A leave drains first. */
+const LEAVE_MS_MAX = 30_000
+
+export interface FaultMakerOptions {
+  readonly cluster: ExperimentCluster
+  readonly inspector: Inspector
+  /** Milliseconds since the run's zero. */
+  readonly nowMs: () => number
+  readonly onFault: (fault: Omit<FaultEvent, 'type' | 'run'>) => void
+}
+
+export class FaultMaker {
+  readonly #options: FaultMakerOptions
+  readonly #down = new Set<string>()
+  readonly #paused = new Set<string>()
+  readonly #left = new Set<string>()
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(options: FaultMakerOptions) {
+    this.#options = options
+  }
+
+  /** Nodes that left by the timeline's wish and have not joined since. */
+  get left(): ReadonlySet<string> {
+    return this.#left
+  }
+
+  /**
+   * Makes all faults in time; resolves when all have been begun, or when the signal aborts. One that takes long holds no
+   * later one up. What fails is told and is no error: the cluster may not be as the timeline's author thought.
+   */
+  async run(faults: readonly Fault[], signal: AbortSignal): Promise<void> {
+    for (const fault of faults) {
+      const waitMs = fault.atMs - this.#options.nowMs()
+      if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => {})
+      if (signal.aborted) return
+      for (const target of await this.#targets(fault)) this.#begin(fault, target)
+    }
+  }
+
+  /** Undoes what still holds: starts who is down, wakes who is silent. Resolves when that is done. */
+  async heal(): Promise<void> {
+    await Promise.all(this.#underWay)
+    const { cluster } = this.#options
+    for (const address of this.#paused) await cluster.resume(address).catch(() => {})
+    this.#paused.clear()
+    const down = await Promise.all([...this.#down].map(async each => ((await cluster.isRunning(each)) ? undefined : each)))
+    await Promise.all(down.filter(each => each !== undefined).map(each => cluster.start(each)))
+    this.#down.clear()
+  }
+
+  async #targets(fault: Fault): Promise<string[]> {
+    try {
+      return await this.#find(fault)
+    } catch (error) {
+      this.#tell(fault, '', performance.now(), errorLine(error))
+      return []
+    }
+  }
+
+  async #find({ action, target, shard }: Fault): Promise<string[]> {
+    const { cluster } = this.#options
+    switch (target.kind) {
+      case 'coordinator':
+        return [cluster.coordinator]
+      case 'address':
+        return [target.address]
+      case 'number':
+        return [cluster.nodes[target.number - 1]!]
+      case 'all':
+        return [...this.#down]
+      case 'last': {
+        const from = action === 'start' ? this.#down : action === 'resume' ? this.#paused : this.#left
+        const last = [...from].at(-1)
+        if (last === undefined) throw unavailable('nobody is there to do it to')
+        return [last]
+      }
+      case 'role': {
+        const map = await this.#map()
+        return [addressOfRole(shardNamed(map, shard ?? map.shards[0]?.name, target.role), target.role)]
+      }
+    }
+  }
+
+  #begin(fault: Fault, address: string): void {
+    const begun = performance.now()
+    const atMs = this.#options.nowMs()
+    const done = this.#act(fault, address).then(
+      () => this.#tell(fault, address, begun, undefined, atMs),
+      error => this.#tell(fault, address, begun, errorLine(error), atMs),
+    )
+    this.#underWay.add(done)
+    void done.then(() => this.#underWay.delete(done))
+  }
+
+  async #act({ action }: Fault, address: string): Promise<void> {
+    const { cluster } = this.#options
+    if (action === 'leave') return this.#leave(address)
+    if (action === 'join') return this.#join(address)
+    if (action === 'pause') {
+      this.#paused.add(address)
+      return cluster.pause(address)
+    }
+    if (action === 'resume') {
+      this.#paused.delete(address)
+      return cluster.resume(address)
+    }
+    if (action === 'start') {
+      this.#down.delete(address)
+      return cluster.start(address)
+    }
+    this.#paused.delete(address)
+    this.#down.add(address)
+    return cluster.end(address, action === 'stop')
+  }
+
+  async #leave(address: string): Promise<void> {
+    const { inspector, cluster } = this.#options
+    const { coordinator } = cluster
+    this.#left.add(address)
+    const { shards } = await inspector.leave(coordinator, { address, shard: '', force: false }).catch(error => {
+      this.#left.delete(address)
+      throw error
+    })
+    const isDone = (map: ShardMap) => hasLeft(map, address, shards)
+    const end = await waitForMap(inspector, { coordinator, waitMs: LEAVE_MS_MAX, isDone })
+    if (!end.isDone) throw unavailable(`${address} is still a member after ${LEAVE_MS_MAX / 1_000} s`)
+  }
+
+  async #join(address: string): Promise<void> {
+    const { inspector, cluster } = this.#options
+    await inspector.join(cluster.coordinator, { address, shard: '' })
+    this.#left.delete(address)
+  }
+
+  #map(): Promise<ShardMap> {
+    const { cluster, inspector } = this.#options
+    return findShardMap(inspector, [cluster.coordinator, ...cluster.nodes])
+  }
+
+  #tell(fault: Fault, node: string, begun: number, problem: string | undefined, atMs = this.#options.nowMs()): void {
+    const { action, targetText: target, shard = '' } = fault
+    const what = { atMs, action, target, node, shard, tookMs: performance.now() - begun }
+    this.#options.onFault(problem === undefined ? what : { ...what, problem })
+  }
+}
