@@ -57,7 +57,9 @@ export class FaultMaker {
     const { cluster } = this.#options
     for (const address of this.#paused) await cluster.resume(address).catch(() => {})
     this.#paused.clear()
-    const down = await Promise.all([...this.#down].map(async each => ((await cluster.isRunning(each)) ? undefined : each)))
+    const down = await Promise.all(
+      [...this.#down].map(async each => ((await cluster.isRunning(each)) ? undefined : each)),
+    )
     await Promise.all(down.filter(each => each !== undefined).map(each => cluster.start(each)))
     this.#down.clear()
   }
@@ -131,10 +133,12 @@ export class FaultMaker {
     const { inspector, cluster } = this.#options
     const { coordinator } = cluster
     this.#left.add(address)
-    const { shards } = await inspector.leave(coordinator, { address, shard: '', force: false }).catch(error => {
-      this.#left.delete(address)
-      throw error
-    })
+    const { shards } = await inspector
+      .leave(coordinator, { address, shard: '', force: false })
+      .catch(error => {
+        this.#left.delete(address)
+        throw error
+      })
     const isDone = (map: ShardMap) => hasLeft(map, address, shards)
     const end = await waitForMap(inspector, { coordinator, waitMs: LEAVE_MS_MAX, isDone })
     if (!end.isDone) throw unavailable(`${address} is still a member after ${LEAVE_MS_MAX / 1_000} s`)
@@ -151,7 +155,13 @@ export class FaultMaker {
     return findShardMap(inspector, [cluster.coordinator, ...cluster.nodes])
   }
 
-  #tell(fault: Fault, node: string, begun: number, problem: string | undefined, atMs = this.#options.nowMs()): void {
+  #tell(
+    fault: Fault,
+    node: string,
+    begun: number,
+    problem: string | undefined,
+    atMs = this.#options.nowMs(),
+  ): void {
     const { action, targetText: target, shard = '' } = fault
     const what = { atMs, action, target, node, shard, tookMs: performance.now() - begun }
     this.#options.onFault(problem === undefined ? what : { ...what, problem })

@@ -148,7 +148,14 @@ export class OwnCluster implements ExperimentCluster {
     using inspector = new Inspector({ timeoutMs: INSPECT_TIMEOUT_MS })
     const { coordinator } = this
     const shardCount = Object.keys(this.shards).length
-    await waitUntilReady({ inspector, coordinator, shardCount, waitMs: READY_MS_MAX, signal, onActive: () => {} })
+    await waitUntilReady({
+      inspector,
+      coordinator,
+      shardCount,
+      waitMs: READY_MS_MAX,
+      signal,
+      onActive: () => {},
+    })
   }
 
   #onEnd({ address }: ProcessSpec, reason: string): void {

@@ -58,7 +58,9 @@ export class RunningCluster implements ExperimentCluster {
     const found = this.#found.get(address)
     const folder = found === undefined ? undefined : folderOf(found)
     if (folder === undefined) {
-      throw unavailable(`${address} cannot be started from here: it is in no folder of a \`varve up\` on this machine`)
+      throw unavailable(
+        `${address} cannot be started from here: it is in no folder of a \`varve up\` on this machine`,
+      )
     }
     await startNode(folder, address, LISTEN_MS_MAX)
   }
@@ -86,7 +88,8 @@ export class RunningCluster implements ExperimentCluster {
     if (known?.isThere()) return known
     const status = await this.#inspector.nodeStatus(address)
     const found = nodeByStatus(status)
-    if (found === undefined) throw unavailable(`${address} is no node process of this machine: it cannot be signalled`)
+    if (found === undefined)
+      throw unavailable(`${address} is no node process of this machine: it cannot be signalled`)
     this.#found.set(address, found)
     return found
   }

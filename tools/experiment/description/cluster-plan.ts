@@ -44,7 +44,9 @@ export async function planOwnCluster(
   if (file !== undefined) {
     const extra = (['shards', 'replicas', 'nodes'] as const).find(field => cluster[field] !== undefined)
     if (extra !== undefined) {
-      throw badUsage(`${where}: cluster.${extra}: given together with cluster.config, which names the addresses itself`)
+      throw badUsage(
+        `${where}: cluster.${extra}: given together with cluster.config, which names the addresses itself`,
+      )
     }
     const config = { ...readConfig(file, where), ...said }
     checkClusterConfig(config, file)
@@ -53,7 +55,13 @@ export async function planOwnCluster(
   const replicas = cluster.replicas ?? DEFAULT_REPLICAS
   const shards = cluster.shards ?? DEFAULT_SHARDS
   const nodes = cluster.nodes ?? replicas
-  return makeLocalConfig({ shards, replicas, nodes, basePort: basePort ?? (await freePorts(nodes + 1)), ...said })
+  return makeLocalConfig({
+    shards,
+    replicas,
+    nodes,
+    basePort: basePort ?? (await freePorts(nodes + 1)),
+    ...said,
+  })
 }
 
 /** Refuses what this machine cannot hold or listen at. Exit code 3: another time it may. */
@@ -85,7 +93,8 @@ function availableBytes(): number {
 
 function readConfig(file: string, where: string): ClusterConfig {
   const text = readTextOf(file) ?? (file.startsWith(PACKAGED) ? readTextOf(packaged(file)) : undefined)
-  if (text === undefined) throw badUsage(`${where}: cluster.config: ${file} cannot be read: expected a configuration file`)
+  if (text === undefined)
+    throw badUsage(`${where}: cluster.config: ${file} cannot be read: expected a configuration file`)
   return parseClusterConfig(text, file)
 }
 

@@ -2,9 +2,11 @@
 
 import { z } from 'zod'
 import { splitAddress } from '../../../src/node/address.js'
+import { strictFields } from '../../../src/node/schema-issue.js'
 import { ROLE_NAMES, type RoleName } from '../../replica-role.js'
 import type { FaultAction } from '../record/events.js'
-import { momentField, strictFields, textField } from './fields.js'
+import { text } from '../workload/fields.js'
+import { moment } from './fields.js'
 
 /** Who a fault is done to. */
 export type FaultTarget =
@@ -43,21 +45,24 @@ export const FAULT_ACTIONS: Readonly<Record<FaultAction, string>> = {
 }
 
 const ACTIONS = Object.keys(FAULT_ACTIONS) as FaultAction[]
-const WHO = 'expected HEAD, MIDDLE, TAIL, LEAF, n1, n2 ..., an address, coordinator, last or all'
-const target = () => z.optional(textField('HEAD, MIDDLE, TAIL, LEAF, n1, n2 ..., an address, coordinator, last or all'))
+const WHO = 'allowed are HEAD, MIDDLE, TAIL, LEAF, n1, n2 ..., an address, coordinator, last and all'
+const target = () => z.optional(z.string({ error: WHO }))
 
 /** A fault as it is written: `{ at: 5s, kill: HEAD, shard: shard_0 }`. */
-export const faultSchema = strictFields({
-  at: momentField(),
-  kill: target(),
-  stop: target(),
-  start: target(),
-  pause: target(),
-  resume: target(),
-  leave: target(),
-  join: target(),
-  shard: z.optional(textField('the name of a shard')),
-}).transform((given, context): Fault => {
+export const faultSchema = strictFields(
+  {
+    at: moment(),
+    kill: target(),
+    stop: target(),
+    start: target(),
+    pause: target(),
+    resume: target(),
+    leave: target(),
+    join: target(),
+    shard: z.optional(text(64, 1)),
+  },
+  'a fault is an object',
+).transform((given, context): Fault => {
   const actions = ACTIONS.filter(name => given[name] !== undefined)
   const [action] = actions
   if (action === undefined || actions.length > 1) {
@@ -87,7 +92,8 @@ function wrongFor(action: FaultAction, { kind }: FaultTarget): string | undefine
   const undoes = action === 'start' || action === 'resume' || action === 'join'
   if (kind === 'last' && !undoes) return `expected who is meant: only start, resume and join know a last one`
   if (kind === 'all' && action !== 'start') return 'expected one process: only start takes all that are down'
-  if (kind === 'role' && undoes) return 'expected last, n1, n2 ... or an address: who is down or out has no role'
+  if (kind === 'role' && undoes)
+    return 'expected last, n1, n2 ... or an address: who is down or out has no role'
   if (kind === 'coordinator' && (action === 'leave' || action === 'join')) {
     return `expected a node: a coordinator holds no replica`
   }

@@ -27,7 +27,9 @@ export function checkTimeline(faults: readonly Fault[], shape: TimelineShape, wh
   faults.forEach((fault, at) => {
     const place = `${where}: faults[${at}]`
     if (fault.atMs < before) {
-      throw badUsage(`${place}: at ${fault.atMs} ms, after one at ${before} ms: expected them in the order of time`)
+      throw badUsage(
+        `${place}: at ${fault.atMs} ms, after one at ${before} ms: expected them in the order of time`,
+      )
     }
     before = fault.atMs
     if (shape.loadMs !== undefined && fault.atMs > shape.loadMs) {
@@ -72,7 +74,9 @@ class TimelineModel {
       case 'role':
         return this.#withRole(fault, target.role)
       case 'last': {
-        const wanted = { start: 'down', resume: 'paused', join: 'left' }[fault.action as 'start' | 'resume' | 'join']
+        const wanted = { start: 'down', resume: 'paused', join: 'left' }[
+          fault.action as 'start' | 'resume' | 'join'
+        ]
         const address = this.#last.get(wanted as 'down')
         return address === undefined ? { problem: `nobody is ${wanted} then` } : { address }
       }
@@ -83,9 +87,12 @@ class TimelineModel {
 
   #named(target: Extract<FaultTarget, { kind: 'address' | 'number' | 'all' }>) {
     const { nodes } = this.#shape
-    const address = target.kind === 'number' ? nodes[target.number - 1] : target.kind === 'address' ? target.address : ''
+    const address =
+      target.kind === 'number' ? nodes[target.number - 1] : target.kind === 'address' ? target.address : ''
     if (address !== undefined && nodes.includes(address)) return { address }
-    return { problem: `there is no such node, the cluster has n1 (${nodes[0]}) to n${nodes.length} (${nodes.at(-1)})` }
+    return {
+      problem: `there is no such node, the cluster has n1 (${nodes[0]}) to n${nodes.length} (${nodes.at(-1)})`,
+    }
   }
 
   #withRole(fault: Fault, role: string): { readonly address: string } | { readonly problem: string } {
@@ -138,7 +145,8 @@ class TimelineModel {
     if (state === 'paused') return `${address} is paused then`
     if (this.#left.has(address)) return `${address} has left already`
     const alone = [...this.#members].find(([, members]) => members.length === 1 && members[0] === address)
-    if (alone !== undefined) return `${address} is the last member of ${alone[0]} then: the last one cannot leave`
+    if (alone !== undefined)
+      return `${address} is the last member of ${alone[0]} then: the last one cannot leave`
     this.#left.add(address)
     this.#last.set('left', address)
     this.#goAway(address)
@@ -153,7 +161,11 @@ class TimelineModel {
   /** The last member stays one: nobody is left to take it out. */
   #goAway(address: string): void {
     for (const [shard, members] of this.#members) {
-      if (members.length > 1) this.#members.set(shard, members.filter(each => each !== address))
+      if (members.length > 1)
+        this.#members.set(
+          shard,
+          members.filter(each => each !== address),
+        )
     }
   }
 

@@ -3,10 +3,12 @@
 import { z } from 'zod'
 import { badUsage } from '../../exit-codes.js'
 import { isObject } from '../../history/json-line.js'
+import { text } from '../workload/fields.js'
 import { type Description, descriptionSchema } from './description.js'
-import { readFields, textField } from './fields.js'
+import { readFields } from './fields.js'
 
 const VARIANTS_MAX = 100
+const VARIANTS_ALLOWED = `allowed is a list of 1 to ${VARIANTS_MAX} variants, each an object with a name`
 
 /** Ways to run an experiment, to be compared: `strong` and `weak`, `chain` and `star`. */
 export interface Experiment {
@@ -38,9 +40,9 @@ export interface PlannedRun {
 const SHARED = ['title', 'about', 'repetitions', 'variants'] as const
 
 const variantsSchema = z
-  .array(z.looseObject({ name: textField('a name') }), { error: 'expected a list of variants' })
-  .min(1, { error: 'expected at least one variant' })
-  .max(VARIANTS_MAX, { error: `expected at most ${VARIANTS_MAX} variants` })
+  .array(z.looseObject({ name: text(64, 1) }), { error: VARIANTS_ALLOWED })
+  .min(1, { error: VARIANTS_ALLOWED })
+  .max(VARIANTS_MAX, { error: VARIANTS_ALLOWED })
 
 /** Reads an experiment from the value of a file. `where` names it in messages. Throws bad-usage errors. */
 export function readExperimentValue(given: unknown, where: string): Experiment {
@@ -54,7 +56,8 @@ export function readExperimentValue(given: unknown, where: string): Experiment {
     const place = `${where}: variants[${at}]`
     const { name, ...changes } = raw
     const wrong = SHARED.find(field => field in changes)
-    if (wrong !== undefined) throw badUsage(`${place}: ${wrong}: it is the same for all variants: give it above`)
+    if (wrong !== undefined)
+      throw badUsage(`${place}: ${wrong}: it is the same for all variants: give it above`)
     const merged = merge(base, changes)
     return { name, description: readFields(descriptionSchema, merged, place) }
   })
