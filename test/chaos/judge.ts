@@ -1,6 +1,6 @@
 /** Holds what a run left behind against what Varve promises. */
 
-import { describeOperation, type HistoryOperation } from '../../tools/history/history-event.js'
+import { describeOperation, type HistoryOperation, isWrite } from '../../tools/history/history-event.js'
 import { checkLinearizable } from '../../tools/history/linearizability.js'
 import { checkLogOrder, type LogRule } from '../../tools/history/log-order.js'
 import { checkWeakWrites } from '../../tools/history/weak-losses.js'
@@ -74,8 +74,8 @@ function logOrder({ operations, log }: Evidence): Verdict[] {
   })
 }
 
-function isAcknowledgedStrongWrite({ type, consistency, outcome }: HistoryOperation): boolean {
-  return type !== 'get' && consistency === 'strong' && outcome === 'ok'
+function isAcknowledgedStrongWrite(operation: HistoryOperation): boolean {
+  return isWrite(operation) && operation.consistency === 'strong' && operation.outcome === 'ok'
 }
 
 /** A weak write whose only copy was on a disk that was then damaged is lost with the disk. */

@@ -19,6 +19,8 @@ test('a history is read as it was written', t => {
     set('a "quoted"\nvalue', 0.125, 1, { position: at(1), node: '127.0.0.1:1' }),
     get(null, 1, 2, { outcome: 'failed', error: 'UNAVAILABLE: nobody' }),
     del(2, null),
+    set('late', 4, 5, { intendedMs: 3.5 }),
+    get(null, 5, 6, { type: 'scan' }),
   ]
   const writer = new HistoryWriter(file, 'CLOCK_MONOTONIC', { seed: 7 })
   for (const each of operations) writer.write(each)
@@ -26,7 +28,7 @@ test('a history is read as it was written', t => {
   writer.close()
   const history = readHistory(file)
   t.deepEqual(history.operations, operations)
-  t.like(history.header, { format: 'varve-history', version: 1, clock: 'CLOCK_MONOTONIC' })
+  t.like(history.header, { format: 'varve-history', version: 2, clock: 'CLOCK_MONOTONIC' })
   t.deepEqual(history.header.about, { seed: 7 })
   t.false(history.isCutShort)
   t.throws(() => writer.write(operations[0]!), { instanceOf: TypeError })
@@ -52,6 +54,16 @@ test('a last line that is not complete is left out, and said', t => {
   t.true(history.isCutShort)
 })
 
+test('a history of version 1 is read as well', t => {
+  const file = newFile(t)
+  const operation = set('a', 0, 1)
+  const header = { format: 'varve-history', version: 1, clock: 'any', about: {} }
+  writeFileSync(file, `${JSON.stringify(header)}\n${JSON.stringify(operation)}\n`)
+  const history = readHistory(file)
+  t.is(history.header.version, 1)
+  t.deepEqual(history.operations, [operation])
+})
+
 test('what is no history is refused by file and line', t => {
   const file = newFile(t)
   const header = JSON.stringify({ format: 'varve-history', version: 1, clock: '', about: {} })
@@ -59,10 +71,14 @@ test('what is no history is refused by file and line', t => {
   const cases: [string, RegExp][] = [
     ['', /line 1: not JSON/],
     ['{"format":"other"}\n', /the first line has the format "other", expected "varve-history"/],
-    [header.replace('"version":1', '"version":9'), /version 9 of the history format, expected 1/],
+    [header.replace('"version":1', '"version":9'), /version 9 of the history format, expected 1 or 2/],
     [`${header}\n${line}\nnonsense\n`, /line 3: not JSON/],
     [`${header}\n[]\n`, /line 2: \[\] is not an object/],
     [`${header}\n${line.replace('"set"', '"put"')}\n`, /line 2: "type" is "put"/],
+    [
+      `${header}\n${line.replace('"invokedMs"', '"intendedMs":"x","invokedMs"')}\n`,
+      /line 2: "intendedMs" is "x"/,
+    ],
     [`${header}\n${line.replace('"key"', '"kee"')}\n`, /line 2: "key" is missing/],
   ]
   for (const [text, expected] of cases) {

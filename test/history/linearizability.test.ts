@@ -134,6 +134,15 @@ const tinyHistory = fc
     })
   })
 
+test('a scan takes no part', t => {
+  const operations = [
+    set('a', 0, 1),
+    get(null, 2, 3, { type: 'scan' }),
+    get(null, 2, 3, { type: 'scan', key: 'b' }),
+  ]
+  t.like(checkLinearizable(operations), { ok: true, keys: 1, operations: 1 })
+})
+
 test('the verdict is that of the definition, on random tiny histories', t => {
   const seen = { good: 0, bad: 0 }
   fc.assert(

@@ -174,6 +174,7 @@ test('the place of each weak write is told: log, orphan or missing', t => {
     set('written anew', 8, 9, { ...weak, position: tentative(5) }),
     set('strong', 0, 1, { position: at(9) }),
     set('unknown', 0, null, weak),
+    get(null, 0, 1, { ...weak, type: 'scan' }),
   ]
   const log = [logged(1, 'kept'), epoch(2, 2), logged(3, 'written anew', { epoch: 2 })]
   const orphans = [logged(2, 'cut'), logged(3, null), logged(5, 'written anew')]

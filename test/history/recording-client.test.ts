@@ -21,6 +21,7 @@ test('calls against a cluster are recorded as they ended', async t => {
 
   const written = await recorded.set('k', 'a')
   t.is((await recorded.getEntry('k', { consistency: 'session' })).value, 'a')
+  t.is(await recorded.scan('a', 10), 1)
   await recorded.delete('k', { consistency: 'session' })
   t.is((await recorded.set('k', 'b', { ifIndex: 77 })).applied, false)
   await t.throwsAsync(recorded.set('', 'x'), { code: 'INVALID_ARGUMENT' })
@@ -34,16 +35,17 @@ test('calls against a cluster are recorded as they ended', async t => {
     [
       [1, 'set', 'a', 'strong', 'ok'],
       [2, 'get', 'a', 'session', 'ok'],
-      [3, 'delete', null, 'strong', 'ok'],
-      [4, 'set', 'b', 'strong', 'failed'],
-      [5, 'set', 'x', 'strong', 'failed'],
-      [6, 'get', null, 'strong', 'ok'],
-      [7, 'get', null, 'strong', 'failed'],
+      [3, 'scan', null, 'strong', 'ok'],
+      [4, 'delete', null, 'strong', 'ok'],
+      [5, 'set', 'b', 'strong', 'failed'],
+      [6, 'set', 'x', 'strong', 'failed'],
+      [7, 'get', null, 'strong', 'ok'],
+      [8, 'get', null, 'strong', 'failed'],
     ],
   )
   t.like(operations[0]!.position, { shard: written.shard, index: written.index, committed: true })
   t.true(cluster.endpoints.includes(operations[1]!.node!))
-  t.regex(operations[4]!.error!, /^INVALID_ARGUMENT: /)
+  t.regex(operations[5]!.error!, /^INVALID_ARGUMENT: /)
   t.true(operations.every(({ invokedMs, returnedMs }) => returnedMs! >= invokedMs))
   t.true(checkLinearizable(operations).ok)
 })
@@ -62,6 +64,22 @@ test('what has not ended when the recording is closed is unknown', t => {
     consistency: 'weak',
     invokedMs: 5,
   })
+})
+
+test('what was to be invoked earlier than it was says so, and nothing else does', async t => {
+  const operations: HistoryOperation[] = []
+  const client = { delete: async () => ({ applied: true }) } as never
+  const sink = { write: (operation: HistoryOperation) => void operations.push(operation) }
+  const recorded = new RecordingClient(client, { name: 'c1', sink, consistency: 'weak', nowMs: () => 5 })
+  for (const intendedMs of [undefined, 3, 5]) await recorded.delete('k', {}, intendedMs)
+  t.deepEqual(
+    operations.map(each => [each.intendedMs, each.invokedMs]),
+    [
+      [undefined, 5],
+      [3, 5],
+      [undefined, 5],
+    ],
+  )
 })
 
 test('the clock is one for all processes of the machine', t => {

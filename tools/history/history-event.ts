@@ -19,21 +19,30 @@ export interface HistoryOperation {
   readonly client: string
   /** Unique within the client, in the order of invocation. */
   readonly id: number
-  readonly type: 'set' | 'delete' | 'get'
+  readonly type: 'set' | 'delete' | 'get' | 'scan'
+  /** Of a scan: the first key that was wanted. */
   readonly key: string
-  /** Of a set: what was written; of a get: what was read (null: absent); of a delete: null. */
+  /** Of a set: what was written; of a get: what was read (null: absent); of a delete or scan: null. */
   readonly value: string | null
   readonly consistency: 'strong' | 'weak' | 'session'
+  /** When it was to be invoked, where the schedule of a fixed rate had it earlier than it was. */
+  readonly intendedMs?: number
   readonly invokedMs: number
   /** Null where it never returned. */
   readonly returnedMs: number | null
   /** `failed` was certainly not done; `unknown` may take effect at any time after its invocation, or never. */
   readonly outcome: 'ok' | 'failed' | 'unknown'
+  /** Null unless it is ok, and of a scan, which is of no one moment. */
   readonly position: HistoryPosition | null
   /** Who answered, where known. */
   readonly node: string | null
   /** Code and message of what it failed with. */
   readonly error: string | null
+}
+
+/** Whether it may have changed something. */
+export function isWrite({ type }: Pick<HistoryOperation, 'type'>): boolean {
+  return type === 'set' || type === 'delete'
 }
 
 /** An entry of a log or an orphan, as the checkers want it. */

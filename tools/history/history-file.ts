@@ -3,8 +3,10 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { HistoryOperation, HistoryPosition } from './history-event.js'
 import { isObject, parseLine as parse, show } from './json-line.js'
 
-/** Version of the format that is written; any other is refused on reading. */
-export const HISTORY_VERSION = 1
+/** Version of the format that is written. 2 added scans and intended times. */
+export const HISTORY_VERSION = 2
+/** Versions that are read; any other is refused. */
+const VERSIONS_READ: readonly unknown[] = [1, HISTORY_VERSION]
 
 const FORMAT = 'varve-history'
 /** Lines are gathered up to this size before they are written. */
@@ -89,23 +91,26 @@ function headerOf(line: string, path: string): HistoryHeader {
   if (given.format !== FORMAT) {
     throw new Error(`${path}: the first line has the format ${show(given.format)}, expected "${FORMAT}"`)
   }
-  if (given.version !== HISTORY_VERSION) {
-    throw new Error(
-      `${path}: version ${show(given.version)} of the history format, expected ${HISTORY_VERSION}`,
-    )
+  const { version } = given
+  if (!VERSIONS_READ.includes(version)) {
+    const expected = VERSIONS_READ.join(' or ')
+    throw new Error(`${path}: version ${show(version)} of the history format, expected ${expected}`)
   }
   const clock = typeof given.clock === 'string' ? given.clock : ''
   const about = isObject(given.about) ? given.about : {}
-  return { format: FORMAT, version: HISTORY_VERSION, clock, about }
+  return { format: FORMAT, version: version as number, clock, about }
 }
+
+const TYPES: readonly unknown[] = ['set', 'delete', 'get', 'scan']
 
 const fields: Readonly<Record<keyof HistoryOperation, (given: unknown) => boolean>> = {
   client: given => typeof given === 'string',
   id: given => Number.isSafeInteger(given),
-  type: given => given === 'set' || given === 'delete' || given === 'get',
+  type: given => TYPES.includes(given),
   key: given => typeof given === 'string',
   value: given => given === null || typeof given === 'string',
   consistency: given => given === 'strong' || given === 'weak' || given === 'session',
+  intendedMs: given => given === undefined || Number.isFinite(given),
   invokedMs: given => Number.isFinite(given),
   returnedMs: given => given === null || Number.isFinite(given),
   outcome: given => given === 'ok' || given === 'failed' || given === 'unknown',

@@ -35,7 +35,7 @@ interface Prepared extends RegisterOperation {
 }
 
 /**
- * Whether the strong operations of a history are linearizable. Reads of other modes are left out. A write that is weak
+ * Whether the strong operations of a history are linearizable. Scans and reads of other modes are left out. A write that is weak
  * or ended unknown may take effect at any time after its invocation or never; failed ones never do. Pure; operations in
  * any order. Throws TypeError where two sets of a key write the same value: what a read saw must name one write.
  */
@@ -72,6 +72,7 @@ export function checkLinearizable(
 function groupByKey(operations: readonly HistoryOperation[]): Map<string, HistoryOperation[]> {
   const byKey = new Map<string, HistoryOperation[]>()
   for (const operation of operations) {
+    if (operation.type === 'scan') continue
     const ofKey = byKey.get(operation.key)
     if (ofKey === undefined) byKey.set(operation.key, [operation])
     else ofKey.push(operation)

@@ -5,7 +5,7 @@
  * takes linear time.
  */
 import { describeEntry, FinalLog, isOf } from './final-log.js'
-import { describeOperation, type HistoryOperation, type LoggedEntry } from './history-event.js'
+import { describeOperation, type HistoryOperation, isWrite, type LoggedEntry } from './history-event.js'
 
 /**
  * - `log`: the log itself has a gap, or an epoch that falls.
@@ -44,7 +44,7 @@ export interface LogOrderVerdict {
 /**
  * Checks the operations against the final log of all shards: committed entries, each shard's in the order of its
  * indexes. Pure. Weak writes may be missing (`checkWeakWrites` says whether they are orphans); where they stand in the log they
- * are held to the same order. Values must be unique within a key.
+ * are held to the same order. Scans have no position and are left out. Values must be unique within a key.
  */
 export function checkLogOrder(
   operations: readonly HistoryOperation[],
@@ -52,7 +52,7 @@ export function checkLogOrder(
 ): LogOrderVerdict {
   const final = new FinalLog(log)
   const answered = operations.filter(({ outcome, position }) => outcome === 'ok' && position !== null)
-  const writes = answered.filter(({ type }) => type !== 'get')
+  const writes = answered.filter(isWrite)
   const reads = answered.filter(({ type }) => type === 'get')
   const violations = [
     ...checkShape(log),

@@ -3,7 +3,7 @@ import type { ReadResult, VarveClient } from '../../src/client/client.js'
 import { VarveError } from '../../src/client/errors.js'
 import type { ConsistencyName, ReadOptions, WriteOptions } from '../../src/client/options.js'
 import type { WriteResult } from '../../src/client/write-op.js'
-import type { HistoryOperation, HistoryPosition } from './history-event.js'
+import { type HistoryOperation, type HistoryPosition, isWrite } from './history-event.js'
 import type { HistorySink } from './history-file.js'
 
 /**
@@ -27,8 +27,10 @@ export interface RecordingOptions {
 /** What an operation is before it has ended. */
 type Invoked = Pick<
   HistoryOperation,
-  'client' | 'id' | 'type' | 'key' | 'value' | 'consistency' | 'invokedMs'
+  'client' | 'id' | 'type' | 'key' | 'value' | 'consistency' | 'intendedMs' | 'invokedMs'
 >
+
+type Asked = Pick<Invoked, 'type' | 'key' | 'value' | 'consistency'>
 
 type Ended = Pick<HistoryOperation, 'outcome' | 'position' | 'node' | 'error'> & {
   readonly value?: string | null
@@ -37,6 +39,7 @@ type Ended = Pick<HistoryOperation, 'outcome' | 'position' | 'node' | 'error'> &
 /**
  * Wraps a client of utf8 keys and values. Each call does what the client's does and is written to the sink as it ends;
  * {@link RecordingClient.close} writes those that have not ended. A write whose condition did not hold counts as failed.
+ * `intendedMs` is when the call was to be made (same clock); it is recorded where that was before it was made.
  */
 export class RecordingClient {
   readonly #client: VarveClient
@@ -51,20 +54,41 @@ export class RecordingClient {
     this.#nowMs = options.nowMs ?? machineNowMs
   }
 
-  set(key: string, value: string, options: WriteOptions = {}): Promise<WriteResult<string>> {
-    const invoked = this.#invoke('set', key, value, this.#modeOfWrite(options))
+  set(
+    key: string,
+    value: string,
+    options: WriteOptions = {},
+    intendedMs?: number,
+  ): Promise<WriteResult<string>> {
+    const invoked = this.#invoke(
+      { type: 'set', key, value, consistency: this.#modeOfWrite(options) },
+      intendedMs,
+    )
     return this.#ended(invoked, this.#client.set(key, value, options), endOfWrite)
   }
 
-  delete(key: string, options: WriteOptions = {}): Promise<WriteResult<string>> {
-    const invoked = this.#invoke('delete', key, null, this.#modeOfWrite(options))
+  delete(key: string, options: WriteOptions = {}, intendedMs?: number): Promise<WriteResult<string>> {
+    const consistency = this.#modeOfWrite(options)
+    const invoked = this.#invoke({ type: 'delete', key, value: null, consistency }, intendedMs)
     return this.#ended(invoked, this.#client.delete(key, options), endOfWrite)
   }
 
-  getEntry(key: string, options: ReadOptions = {}): Promise<ReadResult<string>> {
+  getEntry(key: string, options: ReadOptions = {}, intendedMs?: number): Promise<ReadResult<string>> {
     const { consistency = this.#options.consistency } = options
-    const invoked = this.#invoke('get', key, null, consistency)
+    const invoked = this.#invoke({ type: 'get', key, value: null, consistency }, intendedMs)
     return this.#ended(invoked, this.#client.getEntry(key, options), endOfRead)
+  }
+
+  /** Reads up to `limit` keys from `start` on, to the end. Resolves with how many there were. */
+  scan(
+    start: string,
+    limit: number,
+    options: Pick<ReadOptions, 'consistency' | 'timeoutMs' | 'signal'> = {},
+    intendedMs?: number,
+  ): Promise<number> {
+    const { consistency = this.#options.consistency } = options
+    const invoked = this.#invoke({ type: 'scan', key: start, value: null, consistency }, intendedMs)
+    return this.#ended(invoked, countItems(this.#client.scan({ ...options, start, limit })), endOfScan)
   }
 
   /** Writes what has not ended as unknown. The wrapped client stays open; end it first, so that all that can has ended. */
@@ -83,15 +107,12 @@ export class RecordingClient {
     return mode
   }
 
-  #invoke(
-    type: HistoryOperation['type'],
-    key: string,
-    value: string | null,
-    consistency: ConsistencyName,
-  ): Invoked {
+  #invoke({ type, key, value, consistency }: Asked, intendedMs: number | undefined): Invoked {
     this.#lastId += 1
     const { name: client } = this.#options
-    const invoked = { client, id: this.#lastId, type, key, value, consistency, invokedMs: this.#nowMs() }
+    const invokedMs = this.#nowMs()
+    const late = intendedMs !== undefined && intendedMs < invokedMs ? { intendedMs } : {}
+    const invoked = { client, id: this.#lastId, type, key, value, consistency, ...late, invokedMs }
     this.#open.set(invoked.id, invoked)
     return invoked
   }
@@ -129,9 +150,19 @@ function endOfRead(result: ReadResult<string>): Ended {
   return { outcome: 'ok', value, position: positionOf(result), node, error: null }
 }
 
-function endOfError({ type }: Invoked, thrown: unknown): Ended {
+function endOfScan(): Ended {
+  return { outcome: 'ok', position: null, node: null, error: null }
+}
+
+async function countItems(items: AsyncIterable<unknown>): Promise<number> {
+  let count = 0
+  for await (const _item of items) count += 1
+  return count
+}
+
+function endOfError(invoked: Invoked, thrown: unknown): Ended {
   const error = thrown instanceof VarveError ? `${thrown.code}: ${thrown.message}` : String(thrown)
   const doubt = thrown instanceof VarveError ? thrown.outcome : undefined
-  const outcome = type === 'get' ? 'failed' : (doubt ?? 'unknown')
+  const outcome = isWrite(invoked) ? (doubt ?? 'unknown') : 'failed'
   return { outcome, position: null, node: null, error }
 }

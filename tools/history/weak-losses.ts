@@ -1,6 +1,6 @@
 /** What became of weak writes: a failover may undo them, and then they must be found among the orphans. */
 import { FinalLog, isOf } from './final-log.js'
-import type { HistoryOperation, LoggedEntry } from './history-event.js'
+import { type HistoryOperation, isWrite, type LoggedEntry } from './history-event.js'
 
 /** An acknowledged weak write and where it is now. `missing` is a violation. */
 export interface WeakWriteFate {
@@ -21,9 +21,7 @@ export function checkWeakWrites(
   const final = new FinalLog(log)
   const cut = new Set(orphans.map(nameOf))
   return operations
-    .filter(
-      ({ type, consistency, outcome }) => type !== 'get' && consistency !== 'strong' && outcome === 'ok',
-    )
+    .filter(each => isWrite(each) && each.consistency !== 'strong' && each.outcome === 'ok')
     .map(operation => ({ operation, where: whereIs(operation, final, cut) }))
 }
 
