@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { ADDRESS_ALLOWED, splitAddress } from './address.js'
 import { duplicateField } from './json-fields.js'
+import { schemaProblem, showGiven, strictFields } from './schema-issue.js'
 
 /** How replicas follow each other: one after another, or all the head. */
 export type TopologyName = 'chain' | 'star'
@@ -56,7 +57,7 @@ const addressSchema = z
   .string({ error: ADDRESS_ALLOWED })
   .refine(text => splitAddress(text) !== undefined, { error: ADDRESS_ALLOWED })
 
-const configSchema = z.strictObject(
+const configSchema = strictFields(
   {
     formatVersion: z.optional(z.number()),
     coordinator: addressSchema,
@@ -75,10 +76,9 @@ const configSchema = z.strictObject(
     ),
     nodes: z.optional(z.array(addressSchema, { error: NODES_ALLOWED })),
   },
-  { error: issue => (issue.code === 'invalid_type' ? 'a configuration is an object' : undefined) },
+  'a configuration is an object',
+  ['formatVersion'],
 )
-
-const FIELDS = Object.keys(configSchema.shape).filter(field => field !== 'formatVersion')
 
 /**
  * Reads a configuration. `file` is only used to name it in messages.
@@ -115,7 +115,7 @@ export function checkClusterConfig(config: ClusterConfig, file: string): void {
   for (const name of names) {
     if (!NAME_PATTERN.test(name) || name === '__proto__') {
       const allowed = 'a shard name has 1 to 64 of the characters A-Z a-z 0-9 _ . -'
-      throw new ClusterConfigError(file, `shards.${name}`, `${show(name)} given, ${allowed}`)
+      throw new ClusterConfigError(file, `shards.${name}`, `${showGiven(name)} given, ${allowed}`)
     }
     checkAddresses(config, `shards.${name}`, config.shards[name]!, file)
   }
@@ -241,13 +241,13 @@ function checkAddresses(
     const field = `${list}[${i}]`
     const earlier = seen.get(address)
     if (earlier !== undefined) {
-      const problem = `${show(address)} given, which is ${list}[${earlier}] already`
+      const problem = `${showGiven(address)} given, which is ${list}[${earlier}] already`
       const owner = list === 'nodes' ? 'nodes' : 'the replicas of a shard'
       throw new ClusterConfigError(file, field, `${problem}: ${owner} have different addresses`)
     }
     seen.set(address, i)
     if (address === config.coordinator) {
-      const problem = `${show(address)} given, which is the coordinator`
+      const problem = `${showGiven(address)} given, which is the coordinator`
       throw new ClusterConfigError(file, field, `${problem}: a node has an address of its own`)
     }
   })
@@ -271,32 +271,14 @@ function checkFormatVersion(json: unknown, file: string): void {
   const given = json.formatVersion
   if (given === FORMAT_VERSION) return
   const expected = `this version of Varve reads ${FORMAT_VERSION}`
-  throw new ClusterConfigError(file, 'formatVersion', `${show(given)} given, ${expected}: use a newer Varve`)
-}
-
-function schemaError(file: string, json: unknown, issue: z.core.$ZodIssue): ClusterConfigError {
-  if (issue.code === 'unrecognized_keys') {
-    const allowed = `allowed are ${FIELDS.join(', ')}`
-    return new ClusterConfigError(file, issue.keys[0] ?? '', `no such field, ${allowed}`)
-  }
-  const given = valueAt(json, issue.path)
-  return new ClusterConfigError(
+  throw new ClusterConfigError(
     file,
-    issue.path
-      .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`))
-      .join(''),
-    `${given === undefined ? 'nothing' : show(given)} given, ${issue.message}`,
+    'formatVersion',
+    `${showGiven(given)} given, ${expected}: use a newer Varve`,
   )
 }
 
-function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
-  let value = json
-  for (const step of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[step]
-  return value
-}
-
-/** A value in a message: as JSON, shortened, on one line. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+function schemaError(file: string, json: unknown, issue: z.core.$ZodIssue): ClusterConfigError {
+  const { field, message } = schemaProblem(json, issue)
+  return new ClusterConfigError(file, field, message)
 }
