@@ -3,15 +3,17 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from '../../src/client/client.js'
+import { Inspector } from '../../src/client/inspector.js'
 import type { HistoryOperation, LoggedEntry } from '../../tools/history/history-event.js'
 import { machineNowMs, RecordingClient } from '../../tools/history/recording-client.js'
+import { logDifference, readOrphans, readReplicaLog } from '../../tools/history/replica-log.js'
 import { ChaosCluster } from './chaos-cluster.js'
 import type { ChaosProcess } from './chaos-process.js'
 import { type Evidence, saveEvidence } from './evidence.js'
 import { judge, type Verdict } from './judge.js'
 import { Load } from './load.js'
 import type { ChaosOptions } from './options.js'
-import { converged, logDifference, readOrphans, readReplicaLog } from './replicas.js'
+import { converged } from './replicas.js'
 import { Schedule } from './schedule.js'
 import { ALL_KEYS } from './workload.js'
 
@@ -19,6 +21,8 @@ import { ALL_KEYS } from './workload.js'
 const AFTERGLOW_MS = 2_000
 /** How long a healed cluster may take until all of its replicas are equal. */
 const CONVERGE_MS = 60_000
+/** How long a node may take to send the next part of a log. */
+const READ_TIMEOUT_MS = 30_000
 
 export interface RunResult {
   readonly verdicts: readonly Verdict[]
@@ -40,6 +44,7 @@ class ChaosRun {
   readonly #options: ChaosOptions
   readonly #dir: string
   readonly #say: (line: string) => void
+  readonly #inspector = new Inspector({ timeoutMs: READ_TIMEOUT_MS })
   readonly #notices: string[] = []
   readonly #damaged: { address: string; atMs: number }[] = []
   /** Read from nodes before their files were damaged. */
@@ -71,6 +76,7 @@ class ChaosRun {
       return { verdicts: judge(evidence), historyFile }
     } finally {
       await load?.kill()
+      this.#inspector.close()
       await cluster.destroy()
     }
   }
@@ -85,7 +91,7 @@ class ChaosRun {
     const { seed, durationMs } = this.#options
     const beforeDamage = async (node: ChaosProcess) => {
       for (const shard of Object.keys(cluster.config.shards)) {
-        this.#savedOrphans.push(...(await readOrphans(node.address, shard)))
+        this.#savedOrphans.push(...(await readOrphans(this.#inspector, node.address, shard)))
       }
       this.#damaged.push({ address: node.address, atMs: machineNowMs() })
     }
@@ -149,7 +155,7 @@ class ChaosRun {
       for (const address of addresses) {
         const node = cluster.nameOf(address)
         try {
-          const read = await readReplicaLog(address, shard)
+          const read = await readReplicaLog(this.#inspector, address, shard)
           replicas += 1
           Object.assign(heads, read.heads)
           const difference = first === undefined ? undefined : logDifference(first.entries, read.entries)
@@ -163,7 +169,7 @@ class ChaosRun {
       log.push(...(first?.entries ?? []))
       for (const { address, name } of cluster.nodes) {
         try {
-          orphans.push(...(await readOrphans(address, shard)))
+          orphans.push(...(await readOrphans(this.#inspector, address, shard)))
         } catch (error) {
           differences.push(`${shard}: the orphans on ${name} cannot be read: ${(error as Error).message}`)
         }

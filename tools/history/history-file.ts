@@ -1,7 +1,8 @@
 /** Histories in files: JSON lines, a header first. docs/history-format.md describes them for other checkers. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { HistoryOperation, HistoryPosition } from './history-event.js'
 import { isObject, parseLine as parse, show } from './json-line.js'
+import { JsonLinesWriter } from './json-lines-writer.js'
 
 /** Version of the format that is written. 2 added scans and intended times. */
 export const HISTORY_VERSION = 2
@@ -9,8 +10,6 @@ export const HISTORY_VERSION = 2
 const VERSIONS_READ: readonly unknown[] = [1, HISTORY_VERSION]
 
 const FORMAT = 'varve-history'
-/** Lines are gathered up to this size before they are written. */
-const BUFFERED_BYTES_MAX = 64 * 1024
 
 /** First line of a file: what the history is, and whatever its runner wants to say about it. */
 export interface HistoryHeader {
@@ -36,44 +35,27 @@ export interface HistorySink {
 
 /** Writes a history; makes the file anew. Lines reach the file in blocks and at `flush` and `close`. Synchronous. */
 export class HistoryWriter implements HistorySink {
-  readonly #file: number
-  #lines: string[] = []
-  #bufferedBytes = 0
-  #isClosed = false
+  readonly #file: JsonLinesWriter
 
   /** Throws as `openSync` does. */
   constructor(path: string, clock: string, about: Readonly<Record<string, unknown>> = {}) {
-    this.#file = openSync(path, 'w')
+    this.#file = new JsonLinesWriter(path)
     const header: HistoryHeader = { format: FORMAT, version: HISTORY_VERSION, clock, about }
-    this.#add(JSON.stringify(header))
-    this.flush()
+    this.#file.write(header)
+    this.#file.flush()
   }
 
   write(operation: HistoryOperation): void {
-    this.#add(JSON.stringify(operation))
+    this.#file.write(operation)
   }
 
   flush(): void {
-    if (this.#lines.length === 0) return
-    const bytes = Buffer.from(this.#lines.join(''))
-    this.#lines = []
-    this.#bufferedBytes = 0
-    for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written)
+    this.#file.flush()
   }
 
   /** Idempotent. */
   close(): void {
-    if (this.#isClosed) return
-    this.flush()
-    this.#isClosed = true
-    closeSync(this.#file)
-  }
-
-  #add(line: string): void {
-    if (this.#isClosed) throw new TypeError('the history is closed')
-    this.#lines.push(`${line}\n`)
-    this.#bufferedBytes += line.length + 1
-    if (this.#bufferedBytes >= BUFFERED_BYTES_MAX) this.flush()
+    this.#file.close()
   }
 }
 

@@ -11,7 +11,7 @@ const SIZE_BYTES_MAX = 1_048_576
 
 /** Reads a file by its ending: `.json`, else YAML. Throws bad-usage errors that name file and field. */
 export async function readExperimentFile(file: string): Promise<Experiment> {
-  return readExperimentValue(await valueOf(file, await textOf(file)), file)
+  return readExperimentValue(await readValue(file, await textOf(file)), file)
 }
 
 async function textOf(file: string): Promise<string> {
@@ -26,7 +26,7 @@ async function textOf(file: string): Promise<string> {
   return bytes.toString('utf8')
 }
 
-async function valueOf(file: string, text: string): Promise<unknown> {
+async function readValue(file: string, text: string): Promise<unknown> {
   if (extname(file).toLowerCase() === '.json') {
     const value = parsed(file, 'JSON', () => JSON.parse(text))
     const field = duplicateField(text)
