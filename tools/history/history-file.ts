@@ -64,7 +64,7 @@ export function readHistory(path: string): History {
   const lines = readFileSync(path, 'utf8').split('\n')
   const last = lines.pop()!
   const header = headerOf(lines[0] ?? last, path)
-  const operations = lines.slice(1).map((line, at) => operationOf(line, `${path}, line ${at + 2}`))
+  const operations = lines.slice(1).map((line, at) => operationOn(line, `${path}, line ${at + 2}`))
   return { header, operations, isCutShort: last !== '' }
 }
 
@@ -101,8 +101,12 @@ const fields: Readonly<Record<keyof HistoryOperation, (given: unknown) => boolea
   error: given => given === null || typeof given === 'string',
 }
 
-function operationOf(line: string, where: string): HistoryOperation {
-  const given = parse(line, where)
+function operationOn(line: string, where: string): HistoryOperation {
+  return operationOf(parse(line, where), where)
+}
+
+/** The operation that a line's object is. Throws an Error that begins with `where` for anything else. */
+export function operationOf(given: Readonly<Record<string, unknown>>, where: string): HistoryOperation {
   for (const [name, isRight] of Object.entries(fields)) {
     if (!isRight(given[name])) throw new Error(`${where}: "${name}" is ${show(given[name])}`)
   }
