@@ -6,6 +6,7 @@ import type { ShardMap } from '../../../src/generated/varve/v1/cluster.js'
 import { findShardMap } from '../../connect.js'
 import { hasLeft, waitForMap } from '../../coordinator.js'
 import { errorLine, unavailable } from '../../exit-codes.js'
+import { machineNowMs } from '../../history/recording-client.js'
 import { addressOfRole, shardNamed } from '../../replica-role.js'
 import type { Fault } from '../description/fault.js'
 import type { FaultEvent } from '../record/events.js'
@@ -18,8 +19,9 @@ export interface FaultMakerOptions {
   readonly cluster: ExperimentCluster
   readonly inspector: Inspector
   /** Milliseconds since the run's zero. */
-  readonly nowMs: () => number
-  readonly onFault: (fault: Omit<FaultEvent, 'type' | 'run'>) => void
+  readonly sinceZeroMs: () => number
+  /** Called when a fault is done, or could not be; `monotonicMs` is when it was begun. */
+  readonly onFault: (fault: Omit<FaultEvent, 'type' | 'run' | 'atMs'>, monotonicMs: number) => void
 }
 
 export class FaultMaker {
@@ -44,7 +46,7 @@ export class FaultMaker {
    */
   async run(faults: readonly Fault[], signal: AbortSignal): Promise<void> {
     for (const fault of faults) {
-      const waitMs = fault.atMs - this.#options.nowMs()
+      const waitMs = fault.atMs - this.#options.sinceZeroMs()
       if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       for (const target of await this.#targets(fault)) this.#begin(fault, target)
@@ -68,7 +70,7 @@ export class FaultMaker {
     try {
       return await this.#find(fault)
     } catch (error) {
-      this.#tell(fault, '', performance.now(), errorLine(error))
+      this.#tell(fault, '', machineNowMs(), errorLine(error))
       return []
     }
   }
@@ -98,11 +100,10 @@ export class FaultMaker {
   }
 
   #begin(fault: Fault, address: string): void {
-    const begun = performance.now()
-    const atMs = this.#options.nowMs()
+    const begunMs = machineNowMs()
     const done = this.#act(fault, address).then(
-      () => this.#tell(fault, address, begun, undefined, atMs),
-      error => this.#tell(fault, address, begun, errorLine(error), atMs),
+      () => this.#tell(fault, address, begunMs),
+      error => this.#tell(fault, address, begunMs, errorLine(error)),
     )
     this.#underWay.add(done)
     void done.then(() => this.#underWay.delete(done))
@@ -155,15 +156,9 @@ export class FaultMaker {
     return findShardMap(inspector, [cluster.coordinator, ...cluster.nodes])
   }
 
-  #tell(
-    fault: Fault,
-    node: string,
-    begun: number,
-    problem: string | undefined,
-    atMs = this.#options.nowMs(),
-  ): void {
+  #tell(fault: Fault, node: string, begunMs: number, problem?: string): void {
     const { action, targetText: target, shard = '' } = fault
-    const what = { atMs, action, target, node, shard, tookMs: performance.now() - begun }
-    this.#options.onFault(problem === undefined ? what : { ...what, problem })
+    const what = { action, target, node, shard, tookMs: machineNowMs() - begunMs }
+    this.#options.onFault(problem === undefined ? what : { ...what, problem }, begunMs)
   }
 }

@@ -1,0 +1,195 @@
+/** One run of an experiment: cluster, load, faults, quiet, and what is left of it. */
+
+import { Inspector } from '../../src/client/inspector.js'
+import type { ClusterConfig } from '../../src/node/cluster-config.js'
+import { type ExitHooks, mainBeside, WorkerProcess } from '../worker/worker-process.js'
+import type { ExperimentCluster } from './cluster/experiment-cluster.js'
+import { FaultMaker } from './cluster/fault-maker.js'
+import { OwnCluster } from './cluster/own-cluster.js'
+import { type FinalState, finalState } from './cluster/quiet.js'
+import { RunningCluster } from './cluster/running-cluster.js'
+import type { PlannedRun } from './description/variants.js'
+import type { ExperimentFolder } from './record/experiment-folder.js'
+import type { Recorder } from './record/recorder.js'
+import { RunRecord } from './record/run-record.js'
+import { Sampler } from './record/sampler.js'
+import type { LoadEvent, LoadTotals, PrepareRequest } from './workload/load-protocol.js'
+
+/** Every node and the map have been heard of before the load begins; one that is silent for longer is not waited for. */
+const HEARD_MS_MAX = 10_000
+
+/** What is told of a run while it is made. */
+export interface RunProgress {
+  stage(what: string, done?: number, of?: number): void
+}
+
+export interface RunOptions {
+  readonly planned: PlannedRun
+  /** Undefined for a cluster that runs already. */
+  readonly config: ClusterConfig | undefined
+  readonly folder: ExperimentFolder
+  readonly recorder: Recorder
+  readonly hooks: ExitHooks
+  /** Aborted by Ctrl-C: the load ends in order, and nothing is waited for any more. */
+  readonly signal: AbortSignal
+  readonly progress: RunProgress
+}
+
+/** What a run left besides its history, which is in the folder. */
+export interface RunOutcome {
+  readonly record: RunRecord
+  readonly totals: LoadTotals
+  /** Undefined where the run was interrupted. */
+  readonly state: FinalState | undefined
+}
+
+/** Makes a run. Whatever goes wrong, no process of it is left, and what was recorded stays in the folder. */
+export async function makeRun(options: RunOptions): Promise<RunOutcome> {
+  const { planned, recorder, hooks } = options
+  const record = new RunRecord(planned.name, recorder)
+  const main = mainBeside(import.meta.url, 'workload/load-main')
+  const load = new WorkerProcess(main, `the load of ${planned.name}`, hooks)
+  let cluster: ExperimentCluster | undefined
+  try {
+    cluster = await openCluster(options, record)
+    return await new Run(options, record, cluster, load).make()
+  } finally {
+    await load.stop()
+    await cluster?.close()
+    await recorder.takeHistory(planned.name)
+  }
+}
+
+async function openCluster(options: RunOptions, record: RunRecord): Promise<ExperimentCluster> {
+  const { planned, config, folder, hooks, signal, progress } = options
+  const { cluster } = planned.description
+  if (config === undefined) return RunningCluster.at(cluster.endpoints!)
+  return OwnCluster.start({
+    config,
+    dataDir: folder.clusterDir(planned.name),
+    logDir: folder.logDir(planned.name),
+    restart: cluster.restart,
+    hooks,
+    signal,
+    onStarted: (listening, of) => progress.stage('starting processes', listening, of),
+    onProcess: (node, what) => record.note('process', { node, what }),
+  })
+}
+
+class Run {
+  readonly #options: RunOptions
+  readonly #record: RunRecord
+  readonly #cluster: ExperimentCluster
+  readonly #load: WorkerProcess
+  readonly #inspector = new Inspector({ timeoutMs: 5_000 })
+  readonly #faults: FaultMaker
+  readonly #loadEnded = new AbortController()
+  #timeline: Promise<void> = Promise.resolve()
+
+  constructor(options: RunOptions, record: RunRecord, cluster: ExperimentCluster, load: WorkerProcess) {
+    this.#options = options
+    this.#record = record
+    this.#cluster = cluster
+    this.#load = load
+    this.#faults = new FaultMaker({
+      cluster,
+      inspector: this.#inspector,
+      sinceZeroMs: () => record.nowMs(),
+      onFault: (fault, monotonicMs) => record.note('fault', fault, monotonicMs),
+    })
+  }
+
+  async make(): Promise<RunOutcome> {
+    const { progress, signal } = this.#options
+    const { description } = this.#options.planned
+    progress.stage('connecting')
+    await this.#load.ask(this.#prepareRequest())
+    const sampler = new Sampler({
+      coordinator: this.#cluster.coordinator,
+      nodes: this.#cluster.nodes,
+      everyMs: description.record.sampleEvery,
+      onSample: (sample, wallMs) => this.#record.noteAtWall('sample', sample, wallMs),
+      onMembership: membership => this.#record.note('membership', membership),
+    })
+    try {
+      await sampler.allHeard(HEARD_MS_MAX)
+      const totals = await this.#underLoad()
+      if (signal.aborted) return { record: this.#record, totals, state: undefined }
+      progress.stage('waiting for quiet')
+      await this.#faults.heal()
+      const state = await this.#whenQuiet()
+      return { record: this.#record, totals, state }
+    } finally {
+      await sampler.stop()
+      this.#inspector.close()
+    }
+  }
+
+  async #underLoad(): Promise<LoadTotals> {
+    const { signal } = this.#options
+    const stop = () => this.#load.tell({ kind: 'stop' })
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    try {
+      const totals = await this.#load.ask<LoadTotals>({ kind: 'run' }, event =>
+        this.#onEvent(event as LoadEvent),
+      )
+      this.#record.note('load', { state: 'ended', clients: 0 })
+      return totals
+    } finally {
+      this.#loadEnded.abort()
+      await this.#timeline
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  #onEvent(event: LoadEvent): void {
+    if (event.kind === 'progress') {
+      const { operations } = this.#options.planned.description.workload
+      const done = event.answered + event.failed + event.unknown
+      return this.#options.progress.stage('under load', done, operations)
+    }
+    const { clients, monotonicMs } = event
+    if (event.kind === 'step') return this.#record.note('load', { state: 'step', clients }, monotonicMs)
+    const { topology, coordinator, shards, startedInMs } = this.#cluster
+    const { consistency } = this.#options.planned.description
+    this.#record.begin(event, {
+      topology,
+      consistency,
+      coordinator,
+      shards,
+      ...(startedInMs === undefined ? {} : { startedInMs }),
+    })
+    this.#record.note('load', { state: 'begun', clients }, monotonicMs)
+    this.#timeline = this.#faults.run(this.#options.planned.description.faults, this.#loadEnded.signal)
+  }
+
+  async #whenQuiet(): Promise<FinalState> {
+    const { planned, recorder, signal } = this.#options
+    const { settle } = planned.description
+    const state = await finalState({
+      cluster: this.#cluster,
+      left: this.#faults.left,
+      waitMs: settle,
+      signal,
+    })
+    if (state.replicas !== undefined) this.#record.note('quiet', { replicas: state.replicas })
+    recorder.entries(planned.name, state.log, state.orphans)
+    return state
+  }
+
+  #prepareRequest(): PrepareRequest {
+    const { planned, folder } = this.#options
+    const { workload, seed, consistency, reads } = planned.description
+    return {
+      kind: 'prepare',
+      run: planned.name,
+      endpoints: [this.#cluster.coordinator, ...this.#cluster.nodes],
+      workload,
+      seed,
+      consistency,
+      reads: reads ?? consistency,
+      historyFile: folder.historyPart(planned.name),
+    }
+  }
+}
