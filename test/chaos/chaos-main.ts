@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommanderError } from 'commander'
+import type { Verdict } from '../../tools/history/verdict.js'
 import { runChaos } from './chaos-run.js'
 import { loadEvidence } from './evidence.js'
-import { judge, type Verdict } from './judge.js'
+import { judge } from './judge.js'
 import { type ChaosOptions, parseOptions } from './options.js'
 import { verdictTable } from './verdict-table.js'
 

@@ -1,5 +1,5 @@
 /** The verdict of a run as text. */
-import type { Verdict } from './judge.js'
+import type { Verdict } from '../../tools/history/verdict.js'
 
 const FOUND_MAX = 150
 
