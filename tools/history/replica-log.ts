@@ -64,16 +64,19 @@ function describeReplica({ lastIndex, commitIndex, lastHash }: ReplicaStatus): s
   return `last ${lastIndex}, committed ${commitIndex}, hash ${lastHash.toString('hex').slice(0, 12)}`
 }
 
-/** The log of a shard as one replica holds it. */
+/** The log of a shard as one replica holds it, from an index on. */
 export async function readReplicaLog(
   inspector: Inspector,
   address: string,
   shard: string,
+  fromIndex = 0,
 ): Promise<ReplicaLog> {
   const entries: StampedEntry[] = []
   const heads: Record<string, string> = {}
-  for await (const part of inspector.readLog(address, { shard, fromIndex: 0, toIndex: 0 })) {
+  for await (const part of inspector.readLog(address, { shard, fromIndex, toIndex: 0 })) {
     for (const entry of part.entries) {
+      // A record comes whole.
+      if (entry.position!.index < fromIndex) continue
       entries.push(stampedEntry(entry, shard))
       if (entry.operation !== Operation.EPOCH) continue
       const { head } = JSON.parse(entry.value.toString('utf8')) as { head: string }

@@ -35,6 +35,8 @@ export interface QuietOptions {
   readonly left: ReadonlySet<string>
   readonly waitMs: number
   readonly signal: AbortSignal
+  /** First index of each shard's log that is of the run; all where none is named. */
+  readonly since: Readonly<Record<string, number>>
 }
 
 /** Waits and reads. Nothing may be written meanwhile. Rejects only where the signal aborts or a head cannot be read. */
@@ -45,7 +47,7 @@ export async function finalState(options: QuietOptions): Promise<FinalState> {
   const orphans: StampedEntry[] = []
   for (const { name, head, members } of map.shards) {
     const reader = head === '' ? members[0]?.address : head
-    if (reader !== undefined) log.push(...(await readReplicaLog(inspector, reader, name)).entries)
+    if (reader !== undefined) log.push(...(await readReplicaLog(inspector, reader, name, options.since[name] ?? 0)).entries)
     for (const node of options.cluster.nodes) {
       orphans.push(...(await readOrphans(inspector, node, name).catch(() => [])))
     }

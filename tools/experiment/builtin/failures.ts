@@ -1,0 +1,35 @@
+/** Members of every role fail in every way, leave and come back, while clients go on. */
+
+const CHAIN_FAULTS = [
+  { at: '3s', kill: 'HEAD' },
+  { at: '6s', start: 'last' },
+  { at: '9s', kill: 'MIDDLE' },
+  { at: '12s', start: 'last' },
+  { at: '15s', kill: 'TAIL' },
+  { at: '18s', start: 'last' },
+  { at: '21s', stop: 'HEAD' },
+  { at: '24s', start: 'last' },
+  { at: '27s', leave: 'n5' },
+  { at: '30s', join: 'last' },
+  { at: '33s', pause: 'HEAD' },
+  { at: '37s', resume: 'last' },
+]
+
+const STAR_FAULTS = CHAIN_FAULTS.map(fault =>
+  fault.kill === 'MIDDLE' || fault.kill === 'TAIL' ? { ...fault, kill: 'LEAF' } : fault,
+)
+
+export const failures = {
+  name: 'failures',
+  title: 'Members fail, leave and come back',
+  about:
+    'Head, middle and tail are killed (kill -9) and started again, a head ends in order, a node leaves and joins again, a ' +
+    'head falls silent. Clients retry by themselves: what they see is how long an operation takes.',
+  cluster: { shards: 1, replicas: 5 },
+  workload: { kind: 'normal', clients: 8, duration: '42s', operations: 200_000 },
+  variants: [
+    { name: 'chain, strong', consistency: 'strong', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },
+    { name: 'chain, weak', consistency: 'weak', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },
+    { name: 'star, strong', consistency: 'strong', cluster: { topology: 'star' }, faults: STAR_FAULTS },
+  ],
+}
