@@ -6,7 +6,7 @@ import { type ExitHooks, mainBeside, WorkerProcess } from '../worker/worker-proc
 import type { ExperimentCluster } from './cluster/experiment-cluster.js'
 import { FaultMaker } from './cluster/fault-maker.js'
 import { OwnCluster } from './cluster/own-cluster.js'
-import { type FinalState, finalState } from './cluster/quiet.js'
+import { type FinalState, finalState, logEnds } from './cluster/quiet.js'
 import { RunningCluster } from './cluster/running-cluster.js'
 import type { PlannedRun } from './description/variants.js'
 import type { ExperimentFolder } from './record/experiment-folder.js'
@@ -85,6 +85,8 @@ class Run {
   readonly #faults: FaultMaker
   readonly #loadEnded = new AbortController()
   #timeline: Promise<void> = Promise.resolve()
+  /** Of a cluster that ran before: what was in its logs is not the run's. */
+  #since: Readonly<Record<string, number>> = {}
 
   constructor(options: RunOptions, record: RunRecord, cluster: ExperimentCluster, load: WorkerProcess) {
     this.#options = options
@@ -103,6 +105,7 @@ class Run {
     const { progress, signal } = this.#options
     const { description } = this.#options.planned
     progress.stage('connecting')
+    if (this.#options.config === undefined) this.#since = await logEnds(this.#inspector, this.#cluster)
     await this.#load.ask(this.#prepareRequest())
     const sampler = new Sampler({
       coordinator: this.#cluster.coordinator,
@@ -167,12 +170,9 @@ class Run {
   async #whenQuiet(): Promise<FinalState> {
     const { planned, recorder, signal } = this.#options
     const { settle } = planned.description
-    const state = await finalState({
-      cluster: this.#cluster,
-      left: this.#faults.left,
-      waitMs: settle,
-      signal,
-    })
+    const { left } = this.#faults
+    const since = this.#since
+    const state = await finalState({ cluster: this.#cluster, left, waitMs: settle, signal, since })
     if (state.replicas !== undefined) this.#record.note('quiet', { replicas: state.replicas })
     recorder.entries(planned.name, state.log, state.orphans)
     return state
@@ -188,7 +188,7 @@ class Run {
       workload,
       seed,
       consistency,
-      reads: reads ?? consistency,
+      reads,
       historyFile: folder.historyPart(planned.name),
     }
   }

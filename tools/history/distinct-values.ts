@@ -46,7 +46,10 @@ function hasRepeatedValues(operations: readonly HistoryOperation[]): boolean {
 }
 
 /** Sets of the logs that no answered set claims, by key and value. */
-function unclaimed(entries: readonly LoggedEntry[], claimed: ReadonlySet<string>): Map<string, LoggedEntry[]> {
+function unclaimed(
+  entries: readonly LoggedEntry[],
+  claimed: ReadonlySet<string>,
+): Map<string, LoggedEntry[]> {
   const open = new Map<string, LoggedEntry[]>()
   for (const entry of entries) {
     if (entry.type !== 'set' || claimed.has(placeOf(entry))) continue
@@ -80,19 +83,35 @@ function labelled(
   const name = nameOf(operation)
   const entry = operation.outcome === 'unknown' ? open.get(name)?.shift() : undefined
   // Of a set that took no effect no read can have seen anything.
-  if (entry === undefined) return { ...operation, value: `${value} @none ${operation.client}/${operation.id}` }
-  return { ...operation, value: label(value, entry), invokedMs: firstInvokedMs.get(name) ?? operation.invokedMs }
+  if (entry === undefined)
+    return { ...operation, value: `${value} @none ${operation.client}/${operation.id}` }
+  return {
+    ...operation,
+    value: label(value, entry),
+    invokedMs: firstInvokedMs.get(name) ?? operation.invokedMs,
+  }
 }
 
 function labelledEntry(entry: LoggedEntry): LoggedEntry {
   return entry.value === null ? entry : { ...entry, value: label(entry.value, entry) }
 }
 
-function label(value: string, place: { readonly shard: string; readonly epoch: number; readonly index: number }): string {
+function label(
+  value: string,
+  place: { readonly shard: string; readonly epoch: number; readonly index: number },
+): string {
   return `${value} @${placeOf(place)}`
 }
 
-function placeOf({ shard, epoch, index }: { readonly shard: string; readonly epoch: number; readonly index: number }) {
+function placeOf({
+  shard,
+  epoch,
+  index,
+}: {
+  readonly shard: string
+  readonly epoch: number
+  readonly index: number
+}) {
   return `${shard}/${epoch}/${index}`
 }
 

@@ -22,7 +22,13 @@ export const scale = {
   },
   record: { sampleEvery: '1s' },
   variants: [
-    ...CHAIN_REPLICAS.map(replicas => ({ name: `chain of ${replicas}`, cluster: { topology: 'chain', replicas } })),
-    ...STAR_REPLICAS.map(replicas => ({ name: `star of ${replicas}`, cluster: { topology: 'star', replicas } })),
+    ...CHAIN_REPLICAS.map(replicas => ({
+      name: `chain of ${replicas}`,
+      cluster: { topology: 'chain', replicas },
+    })),
+    ...STAR_REPLICAS.map(replicas => ({
+      name: `star of ${replicas}`,
+      cluster: { topology: 'star', replicas },
+    })),
   ],
 }

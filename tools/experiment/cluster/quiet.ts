@@ -47,13 +47,27 @@ export async function finalState(options: QuietOptions): Promise<FinalState> {
   const orphans: StampedEntry[] = []
   for (const { name, head, members } of map.shards) {
     const reader = head === '' ? members[0]?.address : head
-    if (reader !== undefined) log.push(...(await readReplicaLog(inspector, reader, name, options.since[name] ?? 0)).entries)
+    if (reader !== undefined)
+      log.push(...(await readReplicaLog(inspector, reader, name, options.since[name] ?? 0)).entries)
     for (const node of options.cluster.nodes) {
       orphans.push(...(await readOrphans(inspector, node, name).catch(() => [])))
     }
   }
   const replicas = map.shards.reduce((sum, { members }) => sum + members.length, 0)
   return { replicas: problem === undefined ? replicas : undefined, problem, log, orphans }
+}
+
+/** The next index of each shard's log. */
+export async function logEnds(
+  inspector: Inspector,
+  cluster: ExperimentCluster,
+): Promise<Record<string, number>> {
+  const { shards } = await inspector.shardMap(cluster.coordinator)
+  const ends = shards.map(async ({ name, head }) => {
+    const { replicas } = await inspector.nodeStatus(head)
+    return [name, (replicas.find(({ shard }) => shard === name)?.lastIndex ?? 0) + 1] as const
+  })
+  return Object.fromEntries(await Promise.all(ends))
 }
 
 async function quiet(

@@ -18,8 +18,8 @@ export interface RunEvent extends Of<'run'> {
   readonly zeroWallMs: number
   readonly zeroMonotonicMs: number
   readonly topology: 'chain' | 'star'
-  /** Of the requests that name none. */
-  readonly consistency: 'strong' | 'weak'
+  /** Of writes, and of reads unless told otherwise; mixed: every other client is strong, the others are weak. */
+  readonly consistency: 'strong' | 'weak' | 'mixed'
   readonly coordinator: string
   /** Addresses of each shard's replicas in the tree's order, the head first. */
   readonly shards: Readonly<Record<string, readonly string[]>>

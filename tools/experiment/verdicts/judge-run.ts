@@ -61,6 +61,9 @@ function faultsMade(run: RecordedRun): Verdict | undefined {
   )
   const windows = failovers(run).filter(({ fromMs }) => fromMs < loadTime(run).toMs)
   const longest = Math.max(0, ...windows.map(({ fromMs, toMs }) => toMs - fromMs))
-  const heads = windows.length === 0 ? '' : `; ${plural(windows.length, 'new head')}, the slowest after ${duration(longest)}`
+  const heads =
+    windows.length === 0
+      ? ''
+      : `; ${plural(windows.length, 'new head')}, the slowest after ${duration(longest)}`
   return verdictOn('faults were made as described', problems, `${plural(faults.length, 'fault')}${heads}`)
 }

@@ -1,6 +1,7 @@
 /** What the load's process is asked, told and answers. One process makes the load of one run. */
 
 import type { ConsistencyName } from '../../../src/client/options.js'
+import type { LoadConsistency } from './load-modes.js'
 import type { Workload } from './workload.js'
 
 /** Connect, write the records that the workload begins with, and be ready. Answered with nothing. */
@@ -14,9 +15,9 @@ export interface PrepareRequest {
   /** Of everything that is chosen by chance. */
   readonly seed: number
   /** Of writes. Those of the preload are strong. */
-  readonly consistency: 'strong' | 'weak'
-  /** Of reads and scans. */
-  readonly reads: ConsistencyName
+  readonly consistency: LoadConsistency
+  /** Of reads and scans; undefined: as the writes of the same client. */
+  readonly reads: ConsistencyName | undefined
   /** Made anew; holds the preload and the run, complete once the run is answered. */
   readonly historyFile: string
 }

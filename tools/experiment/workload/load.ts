@@ -10,6 +10,7 @@ import { HistoryTally } from './history-tally.js'
 import { inKeyOrder } from './key-order.js'
 import { machineClock } from './load-clock.js'
 import type { DriverOptions, Perform } from './load-driver.js'
+import { modesOf } from './load-modes.js'
 import { type LoadEvent, type LoadTotals, PROGRESS_EVERY_MS, type PrepareRequest } from './load-protocol.js'
 import { runOpenLoop } from './open-loop.js'
 import type { OperationSource } from './operations.js'
@@ -123,10 +124,9 @@ export class Load {
   }
 
   #perform(tally: HistoryTally): Perform {
-    const { consistency, reads } = this.#parts.orders
     return (operation, turn) => {
       const client = this.#recordedAs(turn.client, tally)
-      return performOperation(client, operation, { consistency, reads }, turn)
+      return performOperation(client, operation, modesOf(this.#parts.orders, turn.client), turn)
     }
   }
 
@@ -134,7 +134,7 @@ export class Load {
     const known = this.#recorded.get(client)
     if (known !== undefined) return known
     const connection = this.#parts.connections[client % this.#parts.connections.length]!
-    const { consistency } = this.#parts.orders
+    const { consistency } = modesOf(this.#parts.orders, client)
     const recorded = new RecordingClient(connection, { name: `c${client}`, sink: tally, consistency })
     this.#recorded.set(client, recorded)
     return recorded
@@ -157,9 +157,10 @@ function writerOf({ run, seed, workload, consistency, reads, historyFile }: Prep
   return new HistoryWriter(historyFile, HISTORY_CLOCK, { run, seed, workload, consistency, reads })
 }
 
-async function connectAll({ endpoints, workload, consistency }: PrepareRequest): Promise<VarveClient[]> {
+async function connectAll({ endpoints, workload }: PrepareRequest): Promise<VarveClient[]> {
   const { connections, timeoutMs } = workload
-  const options = { consistency, timeoutMs, connectTimeoutMs: CONNECT_TIMEOUT_MS }
+  // Every operation names its own mode.
+  const options = { timeoutMs, connectTimeoutMs: CONNECT_TIMEOUT_MS }
   const tried = await Promise.allSettled(
     Array.from({ length: connections }, () => connect(endpoints, options)),
   )

@@ -1,15 +1,9 @@
 /** Carries out an operation of a load with a client that records it. */
 
-import type { ConsistencyName } from '../../../src/client/options.js'
 import type { RecordingClient } from '../../history/recording-client.js'
 import type { Turn } from './load-driver.js'
+import type { LoadModes } from './load-modes.js'
 import type { LoadOperation } from './operations.js'
-
-/** How writes and reads are acknowledged. */
-export interface LoadModes {
-  readonly consistency: 'strong' | 'weak'
-  readonly reads: ConsistencyName
-}
 
 /** Resolves when it is done. Rejects as the client does. */
 export async function performOperation(
