@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import { type LocalCluster, startLocalCluster } from '../../../src/node/local-cluster.js'
 import type {
   BegunEvent,
-  LoadEvent,
+  LoadProcessEvent,
   LoadTotals,
   PrepareRequest,
   ProgressEvent,
@@ -30,7 +30,7 @@ test.after.always(() => cluster.close())
 
 interface Ran {
   readonly totals: LoadTotals
-  readonly events: readonly LoadEvent[]
+  readonly events: readonly LoadProcessEvent[]
   readonly history: History
 }
 
@@ -61,15 +61,15 @@ async function run(
   t: ExecutionContext,
   workload: Workload,
   modes: Partial<PrepareRequest> = {},
-  onEvent: (event: LoadEvent, stop: () => void) => void = () => {},
+  onEvent: (event: LoadProcessEvent, stop: () => void) => void = () => {},
 ): Promise<Ran> {
   const { worker, orders } = newLoad(t, workload, modes)
-  const events: LoadEvent[] = []
+  const events: LoadProcessEvent[] = []
   const stop = () => worker.tell({ kind: 'stop' } satisfies StopMessage)
   await worker.ask(orders)
   const totals = await worker.ask<LoadTotals>({ kind: 'run' } satisfies RunRequest, event => {
-    events.push(event as LoadEvent)
-    onEvent(event as LoadEvent, stop)
+    events.push(event as LoadProcessEvent)
+    onEvent(event as LoadProcessEvent, stop)
   })
   return { totals, events, history: readHistory(orders.historyFile) }
 }
@@ -182,7 +182,7 @@ test('a ramp says its steps', async t => {
   const ramp = [1, 4, 2].map(clients => ({ clients, for: '100ms' }))
   const { events, history } = await run(t, mixed({ operations: 5_000, ramp, keyPrefix: 'ramp-' }))
   const steps = events.filter(
-    (event): event is Exclude<LoadEvent, ProgressEvent> => event.kind !== 'progress',
+    (event): event is Exclude<LoadProcessEvent, ProgressEvent> => event.kind !== 'progress',
   )
   t.deepEqual(
     steps.map(({ kind, clients }) => [kind, clients]),

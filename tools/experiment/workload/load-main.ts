@@ -2,12 +2,12 @@
 
 import { serveRequests } from '../../worker/worker.js'
 import { Load } from './load.js'
-import type { LoadEvent, LoadRequest, StopMessage } from './load-protocol.js'
+import type { LoadProcessEvent, LoadRequest, StopMessage } from './load-protocol.js'
 
 const stopping = new AbortController()
 let load: Load | undefined
 
-async function handle(request: LoadRequest, emit: (event: LoadEvent) => void): Promise<unknown> {
+async function handle(request: LoadRequest, emit: (event: LoadProcessEvent) => void): Promise<unknown> {
   if (request.kind === 'prepare') {
     load = await Load.prepare(request, stopping.signal)
     return undefined

@@ -22,7 +22,7 @@ export interface PrepareRequest {
   readonly historyFile: string
 }
 
-/** Make the load. Asked for once, after `prepare`. Emits {@link LoadEvent}s; answered with {@link LoadTotals}. */
+/** Make the load. Asked for once, after `prepare`. Emits {@link LoadProcessEvent}s; answered with {@link LoadTotals}. */
 export interface RunRequest {
   readonly kind: 'run'
 }
@@ -63,7 +63,7 @@ export interface ProgressEvent extends LoadCounts {
   readonly clients: number
 }
 
-export type LoadEvent = BegunEvent | StepEvent | ProgressEvent
+export type LoadProcessEvent = BegunEvent | StepEvent | ProgressEvent
 
 export const PROGRESS_EVERY_MS = 200
 

@@ -11,7 +11,12 @@ import { inKeyOrder } from './key-order.js'
 import { machineClock } from './load-clock.js'
 import type { DriverOptions, Perform } from './load-driver.js'
 import { modesOf } from './load-modes.js'
-import { type LoadEvent, type LoadTotals, PROGRESS_EVERY_MS, type PrepareRequest } from './load-protocol.js'
+import {
+  type LoadProcessEvent,
+  type LoadTotals,
+  PROGRESS_EVERY_MS,
+  type PrepareRequest,
+} from './load-protocol.js'
 import { runOpenLoop } from './open-loop.js'
 import type { OperationSource } from './operations.js'
 import { performOperation } from './perform-operation.js'
@@ -23,7 +28,7 @@ const CONNECT_TIMEOUT_MS = 30_000
 /** Beyond its time-out a call may take so long until it says that it is over. */
 const DRAIN_GRACE_MS = 1_000
 
-type Emit = (event: LoadEvent) => void
+type Emit = (event: LoadProcessEvent) => void
 
 interface LoadParts {
   readonly orders: PrepareRequest
