@@ -6,6 +6,7 @@ import { addBlame } from './commands/blame.js'
 import { addDelete } from './commands/delete.js'
 import { addDiff } from './commands/diff.js'
 import { addDown } from './commands/down.js'
+import { addExperiment } from './commands/experiment.js'
 import { addFork } from './commands/fork.js'
 import { addGet } from './commands/get.js'
 import { addHistory } from './commands/history.js'
@@ -72,6 +73,7 @@ export function createProgram(): Command {
   addRetentionSet(retention)
   addRetentionClear(retention)
   addRun(program)
+  addExperiment(program)
   addFork(program)
   const node = program.command('node').description('list, start, end and move nodes')
   addNodeList(node)

@@ -13,7 +13,7 @@ import type { ExperimentFolder } from './record/experiment-folder.js'
 import type { Recorder } from './record/recorder.js'
 import { RunRecord } from './record/run-record.js'
 import { Sampler } from './record/sampler.js'
-import type { LoadEvent, LoadTotals, PrepareRequest } from './workload/load-protocol.js'
+import type { LoadProcessEvent, LoadTotals, PrepareRequest } from './workload/load-protocol.js'
 
 /** Every node and the map have been heard of before the load begins; one that is silent for longer is not waited for. */
 const HEARD_MS_MAX = 10_000
@@ -135,7 +135,7 @@ class Run {
     if (signal.aborted) stop()
     try {
       const totals = await this.#load.ask<LoadTotals>({ kind: 'run' }, event =>
-        this.#onEvent(event as LoadEvent),
+        this.#onEvent(event as LoadProcessEvent),
       )
       this.#record.note('load', { state: 'ended', clients: 0 })
       return totals
@@ -146,7 +146,7 @@ class Run {
     }
   }
 
-  #onEvent(event: LoadEvent): void {
+  #onEvent(event: LoadProcessEvent): void {
     if (event.kind === 'progress') {
       const { operations } = this.#options.planned.description.workload
       const done = event.answered + event.failed + event.unknown

@@ -1,6 +1,9 @@
 /** Replicas are killed one after another until none is left: who can still be served? */
 
-export const availability = {
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
+const description = {
   name: 'availability',
   title: 'How many must live',
   about:
@@ -11,3 +14,5 @@ export const availability = {
   workload: { kind: 'normal', clients: 8, duration: '27s', timeout: '500ms' },
   faults: [5, 9, 13, 17, 21].map(seconds => ({ at: `${seconds}s`, kill: 'HEAD' })),
 }
+
+export const availability: Builtin = { description, conclude }

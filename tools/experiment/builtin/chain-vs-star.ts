@@ -1,8 +1,11 @@
 /** Two shapes of the replication tree under the same load, in both modes. */
 
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
 const load = { kind: 'normal', clients: 16, duration: '8s' }
 
-export const chainVsStar = {
+const description = {
   name: 'chain-vs-star',
   title: 'Chain and star',
   about:
@@ -17,3 +20,5 @@ export const chainVsStar = {
     { name: 'star, weak', consistency: 'weak', cluster: { topology: 'star' } },
   ],
 }
+
+export const chainVsStar: Builtin = { description, conclude }

@@ -1,5 +1,8 @@
 /** Members of every role fail in every way, leave and come back, while clients go on. */
 
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
 const CHAIN_FAULTS = [
   { at: '3s', kill: 'HEAD' },
   { at: '6s', start: 'last' },
@@ -19,7 +22,7 @@ const STAR_FAULTS = CHAIN_FAULTS.map(fault =>
   fault.kill === 'MIDDLE' || fault.kill === 'TAIL' ? { ...fault, kill: 'LEAF' } : fault,
 )
 
-export const failures = {
+const description = {
   name: 'failures',
   title: 'Members fail, leave and come back',
   about:
@@ -33,3 +36,5 @@ export const failures = {
     { name: 'star, strong', consistency: 'strong', cluster: { topology: 'star' }, faults: STAR_FAULTS },
   ],
 }
+
+export const failures: Builtin = { description, conclude }

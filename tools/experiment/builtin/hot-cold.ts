@@ -1,6 +1,9 @@
 /** Few keys take most of the operations: what that does to the shards and to those who wait for each other. */
 
-export const hotCold = {
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
+const description = {
   name: 'hot-cold',
   title: 'Hot and cold keys',
   about:
@@ -14,3 +17,5 @@ export const hotCold = {
     { name: 'write-heavy', workload: { kind: 'write-heavy', clients: 32, duration: '8s' } },
   ],
 }
+
+export const hotCold: Builtin = { description, conclude }

@@ -1,9 +1,12 @@
 /** From one replica to eighty on this machine, in one chain and in one star. */
 
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
 const CHAIN_REPLICAS = [1, 3, 10, 20, 40, 60, 80]
 const STAR_REPLICAS = [3, 10, 20, 40, 60, 80]
 
-export const scale = {
+const description = {
   name: 'scale',
   title: 'One to eighty replicas of one shard',
   about:
@@ -32,3 +35,5 @@ export const scale = {
     })),
   ],
 }
+
+export const scale: Builtin = { description, conclude }

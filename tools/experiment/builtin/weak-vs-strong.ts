@@ -1,6 +1,9 @@
 /** The same operations in both modes, each on a cluster of its own: three shards, each a head with ten replicas around it. */
 
-export const weakVsStrong = {
+import type { Builtin } from './builtin.js'
+import { conclude } from './conclude.js'
+
+const description = {
   name: 'weak-vs-strong',
   title: 'Weak and strong consistency, side by side',
   about:
@@ -13,3 +16,5 @@ export const weakVsStrong = {
     { name: 'weak', consistency: 'weak', cluster: { config: 'configs/10-weak.json' } },
   ],
 }
+
+export const weakVsStrong: Builtin = { description, conclude }

@@ -15,9 +15,11 @@ import { freePorts } from '../../local/free-ports.js'
 import { checkAddressesFree } from '../../local/ports.js'
 import { byteSize } from '../../text.js'
 import type { Description } from './description.js'
+import { checkTimeline } from './timeline-check.js'
+import type { Experiment } from './variants.js'
 
 /** What a node process takes at the most, as measured with 80 of them (docs/experiments.md). */
-export const PROCESS_BYTES = 100 * 1_048_576
+const PROCESS_BYTES = 100 * 1_048_576
 
 const DEFAULT_SHARDS = 1
 const DEFAULT_REPLICAS = 3
@@ -29,7 +31,7 @@ const PACKAGED = 'configs/'
  * The configuration of a cluster of a run's own, with the run's consistency as default. One that names no file gets ports
  * that are free now. Throws bad-usage errors that name the field.
  */
-export async function planOwnCluster(
+async function planOwnCluster(
   { cluster, consistency }: Description,
   where: string,
   basePort?: number,
@@ -64,8 +66,56 @@ export async function planOwnCluster(
   })
 }
 
+/**
+ * The clusters of an experiment, by variant, after everything has been checked that can be before they are started: timelines,
+ * memory, addresses. A variant on a cluster that runs already has none. Throws bad-usage and unavailable errors.
+ */
+export async function planClusters(
+  { name, variants }: Experiment,
+  where: string,
+  basePort?: number,
+): Promise<Map<string, ClusterConfig>> {
+  const configs = new Map<string, ClusterConfig>()
+  for (const { name: variant, description } of variants) {
+    const place = variant === name ? where : `${where}: ${variant}`
+    if (description.cluster.endpoints !== undefined) {
+      checkRunning(description, place)
+      continue
+    }
+    const config = await planOwnCluster(description, place, basePort)
+    configs.set(variant, config)
+    const { durationMs, ramp } = description.workload
+    const rampMs = ramp?.reduce((sum, { forMs }) => sum + forMs, 0)
+    checkTimeline(
+      description.faults,
+      {
+        topology: config.topology,
+        coordinator: config.coordinator,
+        nodes: nodesOf(config),
+        shards: config.shards,
+        restarts: description.cluster.restart,
+        loadMs: durationMs ?? rampMs,
+      },
+      place,
+    )
+  }
+  await checkMachine([...configs.values()])
+  return configs
+}
+
+function checkRunning({ cluster }: Description, where: string): void {
+  const extra = Object.entries(cluster).find(
+    ([field, value]) => field !== 'endpoints' && field !== 'restart' && value !== undefined,
+  )
+  if (extra === undefined) return
+  throw badUsage(
+    `${where}: cluster.${extra[0]}: given together with cluster.endpoints, whose cluster runs as it is`,
+  )
+}
+
 /** Refuses what this machine cannot hold or listen at. Exit code 3: another time it may. */
-export async function checkMachine(configs: readonly ClusterConfig[]): Promise<void> {
+async function checkMachine(configs: readonly ClusterConfig[]): Promise<void> {
+  if (configs.length === 0) return
   const largest = Math.max(...configs.map(config => nodesOf(config).length + 1))
   const needed = largest * PROCESS_BYTES
   const free = availableBytes()

@@ -4,14 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { duplicateField } from '../../../src/node/json-fields.js'
 import { badUsage } from '../../exit-codes.js'
-import { type Experiment, readExperimentValue } from './variants.js'
 
 /** A description is written by a person: what is larger is no description. */
 const SIZE_BYTES_MAX = 1_048_576
 
-/** Reads a file by its ending: `.json`, else YAML. Throws bad-usage errors that name file and field. */
-export async function readExperimentFile(file: string): Promise<Experiment> {
-  return readExperimentValue(await readValue(file, await textOf(file)), file)
+/** The value in a file by its ending: `.json`, else YAML. Throws bad-usage errors that name the file. */
+export async function readDescriptionFile(file: string): Promise<unknown> {
+  return readValue(file, await textOf(file))
 }
 
 async function textOf(file: string): Promise<string> {
