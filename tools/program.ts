@@ -22,6 +22,7 @@ import { addNodeKill } from './commands/node-kill.js'
 import { addNodeLeave } from './commands/node-leave.js'
 import { addNodeList } from './commands/node-list.js'
 import { addNodeStart } from './commands/node-start.js'
+import { addPlot, plotArguments } from './commands/plot.js'
 import { addReplay } from './commands/replay.js'
 import { addReplicaDiff } from './commands/replica-diff.js'
 import { addRestore } from './commands/restore.js'
@@ -74,6 +75,7 @@ export function createProgram(): Command {
   addRetentionClear(retention)
   addRun(program)
   addExperiment(program)
+  addPlot(program)
   addFork(program)
   const node = program.command('node').description('list, start, end and move nodes')
   addNodeList(node)
@@ -102,7 +104,7 @@ export function createProgram(): Command {
 export async function main(argv: readonly string[]): Promise<number> {
   try {
     process.exitCode = ExitCode.DONE
-    await createProgram().parseAsync(argv)
+    await createProgram().parseAsync(plotArguments(argv))
     return Number(process.exitCode ?? ExitCode.DONE)
   } catch (error) {
     // commander has said it already; what it calls an error of ours is always one of usage.

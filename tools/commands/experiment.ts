@@ -7,7 +7,8 @@ import type { GlobalOptions } from '../connect.js'
 import { badUsage, CommandError, ExitCode } from '../exit-codes.js'
 import type { Builtin } from '../experiment/builtin/builtin.js'
 import type { Experiment, PlannedRun } from '../experiment/description/variants.js'
-import type { Conclude } from '../experiment/run-experiment.js'
+import type { ExperimentFolder } from '../experiment/record/experiment-folder.js'
+import type { Conclude, ExperimentResult } from '../experiment/run-experiment.js'
 import { note, print, printObject } from '../output.js'
 
 interface ExperimentOptions extends GlobalOptions {
@@ -117,19 +118,16 @@ async function run(
   }
 }
 
-/** Tells how it ended: the exit code says whether every promise was kept. */
+/** Writes the report and tells how it ended: the exit code says whether every promise was kept. */
 async function report(
-  {
-    summary,
-    runs,
-    failure,
-  }: Awaited<ReturnType<typeof import('../experiment/run-experiment.js')['runExperiment']>>,
-  folder: import('../experiment/record/experiment-folder.js').ExperimentFolder,
+  { summary, runs, failure }: ExperimentResult,
+  folder: ExperimentFolder,
   { output }: ExperimentOptions,
 ): Promise<void> {
   const { isGreen } = await import('../experiment/summary/experiment-summary.js')
   const { summaryText } = await import('../experiment/summary/summary-text.js')
-  void runs
+  const { writeReport } = await import('../experiment/report/report.js')
+  writeReport(folder, summary, runs)
   const text = await summaryText(summary)
   await printObject(output, summary, () => `${text}\n\n${folder.given}/report.html`)
   if (failure !== undefined) throw failure
@@ -137,7 +135,7 @@ async function report(
     throw new CommandError(ExitCode.NO, `interrupted: what was recorded is in ${folder.given}`)
   }
   if (!isGreen(summary)) {
-    note(`a promise was broken: see ${folder.given}/summary.json`)
+    note(`a promise was broken: see ${folder.given}/report.html`)
     process.exitCode = ExitCode.NO
   }
 }

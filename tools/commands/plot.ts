@@ -1,6 +1,6 @@
 /** `varve plot NAME FOLDER -o FILE`: a figure of an experiment's folder as SVG, PNG or HTML. */
 
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { basename, dirname, extname } from 'node:path'
 import type { Command } from 'commander'
 import { wholeNumber } from '../arguments.js'
@@ -24,11 +24,7 @@ interface PlotOptions {
   readonly width: number
 }
 
-/** Reads the folder that an experiment left. */
-export type ReadExperiment = (folder: string) => Promise<RecordedExperiment>
-
-/** `read` is called once the command runs, so that what it needs can be loaded then. */
-export function addPlot(program: Command, read: ReadExperiment): void {
+export function addPlot(program: Command): void {
   program
     .command('plot')
     .description('draw a figure of an experiment')
@@ -41,7 +37,7 @@ export function addPlot(program: Command, read: ReadExperiment): void {
     )
     .option('--dark', 'for dark ground only; without it SVG and HTML follow what the reader prefers')
     .option('--width <pixels>', 'how wide', wholeNumber(WIDTH_PX_LEAST, WIDTH_PX_MOST), 800)
-    .action((name: string, folder: string, options: PlotOptions) => plot(name, folder, options, read))
+    .action((name: string, folder: string, options: PlotOptions) => plot(name, folder, options))
 }
 
 /** The arguments of a command line with `-o` as plot means it: elsewhere that is the form of the answer. */
@@ -49,7 +45,7 @@ export function plotArguments(argv: readonly string[]): readonly string[] {
   return argv[2] === 'plot' ? argv.map(each => (each === '-o' ? '--out' : each)) : argv
 }
 
-async function plot(name: string, folder: string, options: PlotOptions, read: ReadExperiment): Promise<void> {
+async function plot(name: string, folder: string, options: PlotOptions): Promise<void> {
   const format = formatOf(options.out)
   const { FIGURES } = await import('../figures/figures.js')
   const figure = FIGURES.find(each => each.name === name)
@@ -58,7 +54,7 @@ async function plot(name: string, folder: string, options: PlotOptions, read: Re
       `${name}: there is no such figure: give one of ${FIGURES.map(each => each.name).join(', ')}`,
     )
   }
-  const experiment = await readFolder(folder, read)
+  const experiment = await readFolder(folder)
   const shown = shownRuns(experiment, options.run)
   const content = await drawn(figure, experiment, shown, options, format)
   await write(options.out, content)
@@ -71,20 +67,9 @@ function formatOf(file: string): Format {
   throw badUsage(`--out: ${file} given, expected a name that ends with ${FORMATS.join(', ')}`)
 }
 
-async function readFolder(folder: string, read: ReadExperiment): Promise<RecordedExperiment> {
-  const found = await stat(folder).catch(() => undefined)
-  if (found === undefined)
-    throw badUsage(`${folder} given, there is no such folder: give what varve experiment left`)
-  if (!found.isDirectory())
-    throw badUsage(`${folder} is a file, expected the folder that varve experiment left`)
-  if ((await readdir(folder)).length === 0)
-    throw badUsage(`${folder} is empty, expected what varve experiment left`)
-  const experiment = await read(folder).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error
-    throw badUsage(
-      `${folder} holds no experiment (${(error as Error).message}): give what varve experiment left`,
-    )
-  })
+async function readFolder(folder: string): Promise<RecordedExperiment> {
+  const { readExperiment } = await import('../experiment/record/read-experiment.js')
+  const experiment = await readExperiment(folder)
   if (experiment.runs.length === 0)
     throw new CommandError(ExitCode.NO, `${folder} holds no run that came to its end`)
   return experiment

@@ -1,6 +1,7 @@
 /** What runs of different sizes came to: throughput, latency and memory against size. */
 
 import { type ScalingRow, scalingRows } from '../experiment/analysis/scaling.js'
+import { plural } from '../text.js'
 import { facetBoxes } from './facets.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { legend } from './legend.js'
@@ -40,7 +41,7 @@ export const scaling: Figure = {
     const size = varying(rows)
     if (size === undefined)
       throw new NothingToDraw('its runs have all the same numbers of replicas, shards and clients')
-    const groups = byShape(rows)
+    const groups = byShape(rows, size)
     const sheet = new Sheet(frame)
     const under = sheet.title(
       `Throughput (operations/s), latency (ms) and memory (MB) against ${size}`,
@@ -73,11 +74,15 @@ export const scaling: Figure = {
   },
 }
 
-/** The rows by what the cluster is besides its size. */
-function byShape(rows: readonly ScalingRow[]): Map<string, ScalingRow[]> {
+/** The rows by what the cluster and its load are besides the size. */
+function byShape(rows: readonly ScalingRow[], size: Size): Map<string, ScalingRow[]> {
   const groups = new Map<string, ScalingRow[]>()
+  const differ = (of: (row: ScalingRow) => unknown) => new Set(rows.map(of)).size > 1
+  const isByClients = size !== 'clients' && differ(row => row.clients)
+  const isByMode = differ(row => row.consistency)
   for (const row of rows) {
-    const name = `${row.topology}, ${row.consistency}`
+    const mode = isByMode ? `, ${row.consistency}` : ''
+    const name = `${row.topology}${mode}${isByClients ? `, ${plural(row.clients, 'client')}` : ''}`
     groups.set(name, [...(groups.get(name) ?? []), row])
   }
   return groups

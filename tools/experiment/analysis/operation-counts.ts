@@ -8,12 +8,13 @@ export interface OperationCounts {
   readonly set: number
   readonly get: number
   readonly delete: number
+  readonly scan: number
 }
 
 /** All operations, failed ones too, by the shard that answered or else the shard of the key; shards by name. */
 export function operationCounts(run: RecordedRun): OperationCounts[] {
   const shards = Object.keys(run.about.shards).sort(byNumber)
-  const counts = new Map(shards.map(shard => [shard, { shard, set: 0, get: 0, delete: 0 }]))
+  const counts = new Map(shards.map(shard => [shard, { shard, set: 0, get: 0, delete: 0, scan: 0 }]))
   for (const operation of run.operations) {
     const found = counts.get(shardOf(operation, shards))
     if (found !== undefined) found[operation.type]++

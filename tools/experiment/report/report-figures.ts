@@ -1,0 +1,40 @@
+/** The figures of an experiment: all that its runs have something for, as SVG. */
+
+import { type Figure, NothingToDraw } from '../../figures/figure.js'
+import { FIGURES } from '../../figures/figures.js'
+import { plotSvg } from '../../figures/plot.js'
+import type { RecordedRun } from '../record/recorded-run.js'
+
+/** Of more runs than these only figures that show all of them together are drawn: `varve plot --run` draws the others. */
+const RUNS_DRAWN_MAX = 6
+
+export interface ReportFigure {
+  readonly figure: Figure
+  /** Undefined where it shows all of them. */
+  readonly run: string | undefined
+  readonly svg: string
+}
+
+/** In the order of a report: figure by figure, and of each one run by run. */
+export function reportFigures(runs: readonly RecordedRun[]): ReportFigure[] {
+  if (runs.length === 0) return []
+  return FIGURES.flatMap(figure => {
+    if (figure.of === 'runs') return drawn(figure, runs, undefined, runs)
+    if (runs.length > RUNS_DRAWN_MAX) return []
+    return runs.flatMap(run => drawn(figure, [run], run.name, runs))
+  })
+}
+
+function drawn(
+  figure: Figure,
+  shown: readonly RecordedRun[],
+  run: string | undefined,
+  comparedWith: readonly RecordedRun[],
+): ReportFigure[] {
+  try {
+    return [{ figure, run, svg: plotSvg(figure, shown, { comparedWith }) }]
+  } catch (error) {
+    if (error instanceof NothingToDraw) return []
+    throw error
+  }
+}
