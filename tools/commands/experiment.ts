@@ -61,7 +61,8 @@ async function experiment(name: string | undefined, options: ExperimentOptions):
   const { withOptions } = await import('../experiment/description/overrides.js')
   const described = withOptions(given, options)
   if (options.show) return print(`${JSON.stringify(described, null, 2)}\n`)
-  const read = readExperimentValue(described, name)
+  const { withRunFiles } = await import('../experiment/description/run-files.js')
+  const read = await withRunFiles(readExperimentValue(described, name))
   await run(read, builtin, name, options)
 }
 

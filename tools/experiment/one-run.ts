@@ -13,7 +13,7 @@ import type { ExperimentFolder } from './record/experiment-folder.js'
 import type { Recorder } from './record/recorder.js'
 import { RunRecord } from './record/run-record.js'
 import { Sampler } from './record/sampler.js'
-import type { LoadProcessEvent, LoadTotals, PrepareRequest } from './workload/load-protocol.js'
+import type { LoadProcessEvent, LoadTotals, PrepareRequest, ProgressEvent } from './workload/load-protocol.js'
 
 /** Every node and the map have been heard of before the load begins; one that is silent for longer is not waited for. */
 const HEARD_MS_MAX = 10_000
@@ -148,9 +148,7 @@ class Run {
 
   #onEvent(event: LoadProcessEvent): void {
     if (event.kind === 'progress') {
-      const { operations } = this.#options.planned.description.workload
-      const done = event.answered + event.failed + event.unknown
-      return this.#options.progress.stage('under load', done, operations)
+      return this.#tellProgress(event)
     }
     const { clients, monotonicMs } = event
     if (event.kind === 'step') return this.#record.note('load', { state: 'step', clients }, monotonicMs)
@@ -165,6 +163,15 @@ class Run {
     })
     this.#record.note('load', { state: 'begun', clients }, monotonicMs)
     this.#timeline = this.#faults.run(this.#options.planned.description.faults, this.#loadEnded.signal)
+  }
+
+  /** Against the time where the load has one, else against its operations. */
+  #tellProgress({ answered, failed, unknown }: ProgressEvent): void {
+    const { progress, planned } = this.#options
+    const { durationMs, ramp, operations } = planned.description.workload
+    const lastsMs = durationMs ?? ramp?.reduce((sum, { forMs }) => sum + forMs, 0)
+    if (lastsMs === undefined) return progress.stage('operations', answered + failed + unknown, operations)
+    progress.stage('seconds under load', Math.floor(this.#record.nowMs() / 1_000), Math.ceil(lastsMs / 1_000))
   }
 
   async #whenQuiet(): Promise<FinalState> {

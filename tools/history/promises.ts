@@ -4,7 +4,7 @@ import { describeOperation, type HistoryOperation, isWrite, type LoggedEntry } f
 import { checkLinearizable, type LinearizabilityVerdict } from './linearizability.js'
 import { checkLogOrder, type LogRule, type LogViolation } from './log-order.js'
 import { type Verdict, verdictOn } from './verdict.js'
-import { checkWeakWrites, type WeakWriteFate } from './weak-losses.js'
+import { checkWeakWrites, type WriteFate } from './weak-losses.js'
 
 /**
  * Operations that may overlap on a key: more than clients have in flight, as a write of unknown outcome may take
@@ -69,7 +69,7 @@ export function judgeWeakWrites(
   return verdictOn('weak losses are orphans', violations, found)
 }
 
-function operationOf({ operation }: WeakWriteFate): HistoryOperation {
+function operationOf({ operation }: WriteFate): HistoryOperation {
   return operation
 }
 

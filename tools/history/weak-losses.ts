@@ -2,34 +2,43 @@
 import { FinalLog, isOf } from './final-log.js'
 import { type HistoryOperation, isWrite, type LoggedEntry } from './history-event.js'
 
-/** An acknowledged weak write and where it is now. `missing` is a violation. */
-export interface WeakWriteFate {
+/** An acknowledged write and where it is now. `missing` is a violation, and of a strong one `orphan` as well. */
+export interface WriteFate {
   readonly operation: HistoryOperation
   readonly where: 'log' | 'orphan' | 'missing'
 }
 
-/**
- * Where every acknowledged weak write is: in the final log of its shard, else among the orphans that all disks hold
- * together, else nowhere. In the order of the operations. A set is also found under another position (resubmitted, or
- * repeated by its client); a delete only at its own, as nothing tells two deletes of a key apart. Pure.
- */
+/** The fates of the weak writes alone. */
 export function checkWeakWrites(
   operations: readonly HistoryOperation[],
   log: readonly LoggedEntry[],
   orphans: readonly LoggedEntry[],
-): WeakWriteFate[] {
+): WriteFate[] {
+  return writeFates(
+    operations.filter(({ consistency }) => consistency !== 'strong'),
+    log,
+    orphans,
+  )
+}
+
+/**
+ * Where every acknowledged write is: in the final log of its shard, else among the orphans that all disks hold
+ * together, else nowhere. In the order of the operations. A set is also found under another position (resubmitted, or
+ * repeated by its client); a delete only at its own, as nothing tells two deletes of a key apart. Pure.
+ */
+export function writeFates(
+  operations: readonly HistoryOperation[],
+  log: readonly LoggedEntry[],
+  orphans: readonly LoggedEntry[],
+): WriteFate[] {
   const final = new FinalLog(log)
   const cut = new Set(orphans.map(nameOf))
   return operations
-    .filter(each => isWrite(each) && each.consistency !== 'strong' && each.outcome === 'ok')
+    .filter(each => isWrite(each) && each.outcome === 'ok')
     .map(operation => ({ operation, where: whereIs(operation, final, cut) }))
 }
 
-function whereIs(
-  operation: HistoryOperation,
-  final: FinalLog,
-  cut: ReadonlySet<string>,
-): WeakWriteFate['where'] {
+function whereIs(operation: HistoryOperation, final: FinalLog, cut: ReadonlySet<string>): WriteFate['where'] {
   const { type, key, value, position } = operation
   const entry = final.standing(operation)
   if (entry !== undefined && isOf(entry, operation)) return 'log'

@@ -1,7 +1,11 @@
 /** From one replica to eighty on this machine, in one chain and in one star. */
 
+import type { Verdict } from '../../history/verdict.js'
+import { byteSize, count, duration } from '../../text.js'
+import type { JudgedRun } from '../run-experiment.js'
 import type { Builtin } from './builtin.js'
-import { conclude } from './conclude.js'
+import { conclude as always } from './conclude.js'
+import { measured } from './measured.js'
 
 const CHAIN_REPLICAS = [1, 3, 10, 20, 40, 60, 80]
 const STAR_REPLICAS = [3, 10, 20, 40, 60, 80]
@@ -34,6 +38,46 @@ const description = {
       cluster: { topology: 'star', replicas },
     })),
   ],
+}
+
+function conclude(runs: readonly JudgedRun[]): Verdict[] {
+  const shapes = (['chain', 'star'] as const).flatMap(shape => {
+    const own = runs.filter(({ summary }) => summary.topology === shape)
+    return own.length === 0 ? [] : growth(shape, own)
+  })
+  return [...always(runs), ...shapes, memory(runs)]
+}
+
+/** Every measure from the smallest cluster to the largest. */
+function growth(shape: 'chain' | 'star', runs: readonly JudgedRun[]): Verdict[] {
+  const clients = [...new Set(runs.flatMap(({ summary }) => summary.steps.map(step => step.clients)))]
+  const rows = (of: (judged: JudgedRun) => string) =>
+    runs.map(judged => `${judged.summary.replicas}: ${of(judged)}`).join(', ')
+  return [
+    measured(
+      `${shape}: ready after (by replicas)`,
+      rows(({ summary }) => duration(summary.startedInMs ?? 0)),
+    ),
+    ...clients.flatMap(each => {
+      const step = ({ summary }: JudgedRun) => summary.steps.find(row => row.clients === each)
+      return [
+        measured(
+          `${shape}: operations a second with ${each} at once (by replicas)`,
+          rows(judged => count(step(judged)?.operationsPerSecond ?? 0)),
+        ),
+        measured(
+          `${shape}: median latency with ${each} at once (by replicas)`,
+          rows(judged => duration(step(judged)?.p50Ms ?? 0)),
+        ),
+      ]
+    }),
+  ]
+}
+
+function memory(runs: readonly JudgedRun[]): Verdict {
+  const most = (judged: JudgedRun) => Math.max(...judged.summary.steps.map(({ rssBytesMax }) => rssBytesMax))
+  const found = runs.map(judged => `${judged.summary.name}: ${byteSize(most(judged))}`)
+  return measured('memory of the largest node process', found.join(', '))
 }
 
 export const scale: Builtin = { description, conclude }

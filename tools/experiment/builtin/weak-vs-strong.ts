@@ -1,7 +1,11 @@
 /** The same operations in both modes, each on a cluster of its own: three shards, each a head with ten replicas around it. */
 
+import type { Verdict } from '../../history/verdict.js'
+import { count, duration } from '../../text.js'
+import type { JudgedRun } from '../run-experiment.js'
 import type { Builtin } from './builtin.js'
-import { conclude } from './conclude.js'
+import { conclude as always } from './conclude.js'
+import { latencyOf, measured, percent, ratio } from './measured.js'
 
 const description = {
   name: 'weak-vs-strong',
@@ -15,6 +19,50 @@ const description = {
     { name: 'strong', consistency: 'strong', cluster: { config: 'configs/10-strong.json' } },
     { name: 'weak', consistency: 'weak', cluster: { config: 'configs/10-weak.json' } },
   ],
+}
+
+function conclude(runs: readonly JudgedRun[]): Verdict[] {
+  const strong = runs.find(({ planned }) => planned.variant === 'strong')
+  const weak = runs.find(({ planned }) => planned.variant === 'weak')
+  if (strong === undefined || weak === undefined) return always(runs)
+  return [...always(runs), ...costOfStrong(strong, weak), ...costOfWeak(weak), agreement(runs)]
+}
+
+function costOfStrong(strong: JudgedRun, weak: JudgedRun): Verdict[] {
+  return (['write', 'read'] as const).flatMap(kind => {
+    const [slow, fast] = [latencyOf(strong, kind, 'strong'), latencyOf(weak, kind, 'weak')]
+    if (slow === undefined || fast === undefined) return []
+    const medians = `${duration(slow.p50Ms)} strong, ${duration(fast.p50Ms)} weak (${ratio(slow.p50Ms, fast.p50Ms)})`
+    const tails = `p99 ${duration(slow.p99Ms)} and ${duration(fast.p99Ms)}`
+    return [measured(`how long a ${kind} takes, median`, `${medians}; ${tails}`)]
+  })
+}
+
+function costOfWeak({ summary: { staleness, lag } }: JudgedRun): Verdict[] {
+  const behind =
+    `replicas lacked an entry of their head ${percent(lag.laggingShare)} of the time, ` +
+    `${duration(lag.longestMs)} in a row at most`
+  if (staleness === null) return [measured('how far weak replicas are behind', behind)]
+  const { reads, fresh, versionsMax, ageP50Ms, ageP99Ms, ageMaxMs } = staleness
+  const ages = `median ${duration(ageP50Ms)}, p99 ${duration(ageP99Ms)}, at most ${duration(ageMaxMs)}`
+  const stale =
+    reads === fresh ? '' : `; the others missed up to ${versionsMax} versions, acknowledged for ${ages}`
+  return [
+    measured(
+      'how fresh weak reads are',
+      `${percent(fresh / reads)} of ${count(reads)} missed nothing${stale}`,
+    ),
+    measured('how far weak replicas are behind', behind),
+  ]
+}
+
+function agreement(runs: readonly JudgedRun[]): Verdict {
+  const found = runs.map(({ summary: { name, quietAfterMs }, run }) => {
+    if (run.quiet === undefined || quietAfterMs === null) return `${name}: not equal`
+    return `${name}: all ${run.quiet.replicas} found equal ${duration(quietAfterMs)} after the load`
+  })
+  const isKept = runs.every(({ run }) => run.quiet !== undefined)
+  return { what: 'replicas in the end', ok: isKept, found: found.join('; '), violations: isKept ? [] : found }
 }
 
 export const weakVsStrong: Builtin = { description, conclude }

@@ -26,24 +26,22 @@ export class Sampler {
   readonly #watching: Promise<unknown>
   readonly #known = new Map<string, string>()
   readonly #heard = new Set<string>()
-  #onHeard: () => void = () => {}
+  readonly #allHeard: Promise<void>
+  #onAllHeard: () => void = () => {}
 
   constructor(options: SamplerOptions) {
     this.#options = options
     this.#inspector = new Inspector({ timeoutMs: options.everyMs + SILENT_MS_MAX })
+    this.#allHeard = new Promise(resolve => {
+      this.#onAllHeard = resolve
+    })
     const nodes = options.nodes.map(node => this.#again(() => this.#watchNode(node)))
     this.#watching = Promise.all([this.#again(() => this.#watchMap()), ...nodes])
   }
 
   /** Resolves when every node has been heard of, and the shard map, or after `waitMs`. */
   async allHeard(waitMs: number): Promise<void> {
-    const deadline = AbortSignal.timeout(waitMs)
-    while (this.#heard.size < this.#options.nodes.length + 1 && !deadline.aborted) {
-      await new Promise<void>(resolve => {
-        this.#onHeard = resolve
-        deadline.addEventListener('abort', () => resolve(), { once: true })
-      })
-    }
+    await Promise.race([this.#allHeard, delay(waitMs, undefined, { ref: false })])
   }
 
   /** Ends all watching. */
@@ -86,7 +84,7 @@ export class Sampler {
 
   #hear(address: string): void {
     this.#heard.add(address)
-    this.#onHeard()
+    if (this.#heard.size > this.#options.nodes.length) this.#onAllHeard()
   }
 }
 
