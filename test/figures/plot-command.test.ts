@@ -1,33 +1,35 @@
 /** `varve plot` as it is typed. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { Command } from 'commander'
 import { addPlot, plotArguments } from '../../tools/commands/plot.js'
 import { CommandError } from '../../tools/exit-codes.js'
+import type { RecordedExperiment } from '../../tools/experiment/record/recorded-experiment.js'
+import { writeRecorded } from '../experiment/support/recorded-folder.js'
 import { tempFolder } from '../tools/temp-folder.js'
 import { failoverChain, weakAgainstStrong } from './support/made-experiments.js'
+import { operation, smallRun } from './support/small-run.js'
 
-const wide = weakAgainstStrong()
-const chain = failoverChain()
-
-/** Runs the command on the folder of an experiment; the program's own options stand beside it as in `varve`. */
-async function plot(args: readonly string[], experiment = chain): Promise<void> {
+/** Runs the command; the program's own options stand beside it as in `varve`. */
+async function plot(args: readonly string[]): Promise<void> {
   const program = new Command('varve').exitOverride().configureOutput({ writeErr: () => {} })
   program.option('-o, --output <format>', 'form of the answer')
-  addPlot(program, async () => experiment)
+  addPlot(program)
   await program.parseAsync(plotArguments(['node', 'varve', 'plot', ...args]))
 }
 
-function experimentFolder(t: Parameters<typeof tempFolder>[0]): string {
+async function folderOf(
+  t: Parameters<typeof tempFolder>[0],
+  experiment: RecordedExperiment,
+): Promise<string> {
   const folder = join(tempFolder(t), 'made')
-  mkdirSync(folder)
-  writeFileSync(join(folder, 'events.jsonl'), '')
+  await writeRecorded(folder, experiment)
   return folder
 }
 
 test('a figure is written in the form that its name asks for, and -o is the file', async t => {
-  const folder = experimentFolder(t)
+  const folder = await folderOf(t, failoverChain())
   const starts = { svg: '<svg', png: '\x89PNG', html: '<!doctype html>' }
   for (const [format, start] of Object.entries(starts)) {
     const file = join(folder, `m.${format}`)
@@ -37,15 +39,24 @@ test('a figure is written in the form that its name asks for, and -o is the file
 })
 
 test('a page shows a figure of one run once for every run, with no name twice', async t => {
-  const folder = experimentFolder(t)
+  const folder = await folderOf(t, weakAgainstStrong())
   const file = join(folder, 'lag.html')
-  await plot(['lag', folder, '--out', file], wide)
+  await plot(['lag', folder, '--out', file])
   const text = readFileSync(file, 'utf8')
   t.is(text.match(/<svg /g)!.length, 2)
   const ids = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
   t.true(ids.length > 0)
   t.is(new Set(ids).size, ids.length)
 })
+
+/** Two runs without much in them: what is refused is refused before anything is drawn. */
+const small: RecordedExperiment = {
+  name: 'small',
+  runs: ['strong', 'weak'].map(name => {
+    const operations = [operation({ consistency: 'strong' })]
+    return { ...smallRun({ operations }), name, about: { ...smallRun().about, run: name } }
+  }),
+}
 
 const refused: [what: string, args: (folder: string) => string[], code: 1 | 2, message: RegExp][] = [
   [
@@ -100,7 +111,8 @@ const refused: [what: string, args: (folder: string) => string[], code: 1 | 2, m
 
 for (const [what, args, code, message] of refused) {
   test(`${what} is refused in one line that says what to do`, async t => {
-    const error = await t.throwsAsync(plot(args(experimentFolder(t)), wide), { instanceOf: CommandError })
+    const folder = await folderOf(t, small)
+    const error = await t.throwsAsync(plot(args(folder)), { instanceOf: CommandError })
     t.regex(error!.message, message)
     t.is(error!.exitCode, code)
   })

@@ -92,7 +92,7 @@ async function run(
   options: ExperimentOptions,
 ): Promise<void> {
   const { ExperimentFolder } = await import('../experiment/record/experiment-folder.js')
-  const { planClusters } = await import('../experiment/description/cluster-plan.js')
+  const { checkMachine, planClusters } = await import('../experiment/description/cluster-plan.js')
   const { runExperiment } = await import('../experiment/run-experiment.js')
   const { conclude: always } = await import('../experiment/builtin/conclude.js')
   const { Interruption } = await import('../experiment/interruption.js')
@@ -100,6 +100,7 @@ async function run(
   const folder = new ExperimentFolder(options.out ?? defaultFolder(read.name))
   folder.checkNew()
   const configs = await planClusters(read, where, options.basePort)
+  await checkMachine([...configs.values()])
   const interruption = new Interruption()
   const conclude: Conclude = builtin?.conclude ?? always
   try {

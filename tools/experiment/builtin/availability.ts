@@ -54,9 +54,18 @@ function needed(run: RecordedRun, of: Class): Verdict {
   const least = Math.min(...served)
   const expected = shares.filter(({ alive }) => alive >= NEEDED[of])
   const isKept = least === NEEDED[of] && served.length === expected.length
-  const table = shares.map(({ alive, share }) => `${alive} alive: ${percent(share)}`).join(', ')
-  const must = Number.isFinite(least) ? `${least} must live` : 'never served'
-  return judged(`who must live for ${of}`, isKept, `${must} (answered with ${table})`)
+  const must = Number.isFinite(least) ? `${least} of ${shares[0]!.alive}` : 'never served'
+  return judged(`how many must live for ${of}`, isKept, `${must} (answered with ${shareText(shares)})`)
+}
+
+/** `5, 4, 3, 2 alive: 100.0 %; 1, 0 alive: 0.0 %`. */
+function shareText(shares: readonly { readonly alive: number; readonly share: number }[]): string {
+  const groups = new Map<string, number[]>()
+  for (const { alive, share } of shares) {
+    const text = percent(share)
+    groups.set(text, [...(groups.get(text) ?? []), alive])
+  }
+  return [...groups].map(([text, alive]) => `${alive.join(', ')} alive: ${text}`).join('; ')
 }
 
 /** From one kill to the next, without the time in which the cluster changes. */

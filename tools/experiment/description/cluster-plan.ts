@@ -67,8 +67,8 @@ async function planOwnCluster(
 }
 
 /**
- * The clusters of an experiment, by variant, after everything has been checked that can be before they are started: timelines,
- * memory, addresses. A variant on a cluster that runs already has none. Throws bad-usage and unavailable errors.
+ * The clusters of an experiment, by variant, with timelines that can happen to them. A variant on a cluster that runs
+ * already has none. Throws bad-usage errors that name the field.
  */
 export async function planClusters(
   { name, variants }: Experiment,
@@ -99,7 +99,6 @@ export async function planClusters(
       place,
     )
   }
-  await checkMachine([...configs.values()])
   return configs
 }
 
@@ -113,12 +112,14 @@ function checkRunning({ cluster }: Description, where: string): void {
   )
 }
 
-/** Refuses what this machine cannot hold or listen at. Exit code 3: another time it may. */
-async function checkMachine(configs: readonly ClusterConfig[]): Promise<void> {
+/** Refuses what this machine cannot hold (`free` bytes) or listen at. Exit code 3: another time it may. */
+export async function checkMachine(
+  configs: readonly ClusterConfig[],
+  free = availableBytes(),
+): Promise<void> {
   if (configs.length === 0) return
   const largest = Math.max(...configs.map(config => nodesOf(config).length + 1))
   const needed = largest * PROCESS_BYTES
-  const free = availableBytes()
   if (needed > free) {
     throw unavailable(
       `${largest} processes need about ${byteSize(needed)} of memory, ${byteSize(free)} are free: ` +

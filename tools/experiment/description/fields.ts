@@ -10,7 +10,8 @@ export const DURATION_MS_MAX = 24 * 3_600_000
 
 /** A moment of a timeline: a length of time, and 0 as well. */
 export function moment() {
-  return z.union([z.literal(0), duration(DURATION_MS_MAX)])
+  const error = 'allowed is a length of time such as 0, 500ms, 10s or 2m; a number is seconds'
+  return z.union([z.literal(0), duration(DURATION_MS_MAX)], { error })
 }
 
 /** One of some words. */

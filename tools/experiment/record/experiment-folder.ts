@@ -100,13 +100,17 @@ export class ExperimentFolder {
     }
   }
 
-  /** Refuses a folder that holds no experiment. `what` names it in the message. */
-  checkExperiment(what: string): void {
-    if (!existsSync(this.path)) throw badUsage(`${what}: there is no folder ${this.given}`)
+  /** Refuses what is no folder of an experiment. Throws bad-usage errors. */
+  checkExperiment(): void {
+    const { given } = this
+    const found = statSync(this.path, { throwIfNoEntry: false })
+    if (found === undefined) {
+      throw badUsage(`${given} given, there is no such folder: give what \`varve experiment\` left`)
+    }
+    if (!found.isDirectory())
+      throw badUsage(`${given} is a file, expected the folder that \`varve experiment\` left`)
     if (existsSync(this.eventsFile) && existsSync(this.historyFile)) return
-    throw badUsage(
-      `${what}: ${this.given} holds no experiment: expected a folder that \`varve experiment\` left`,
-    )
+    throw badUsage(`${given} holds no experiment: expected the folder that \`varve experiment\` left`)
   }
 }
 

@@ -25,7 +25,7 @@ interface Parts {
 /** Reads all runs of a folder, in the order in which they were made. Throws bad-usage errors that name file and line. */
 export async function readExperiment(path: string): Promise<RecordedExperiment> {
   const folder = new ExperimentFolder(path)
-  folder.checkExperiment('folder')
+  folder.checkExperiment()
   const parts = new Map<string, Parts>()
   const of = (run: unknown): Parts => {
     const name = String(run)
