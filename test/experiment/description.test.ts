@@ -195,10 +195,8 @@ test('a cluster that runs already keeps what it holds apart from the keys of the
 
 test('more processes than the memory holds are refused before any is started', async t => {
   const experiment = readExperimentValue({ name: 'x', workload: load, cluster: { replicas: 500 } }, 'x')
-  const error = await t.throwsAsync(
-    planClusters(experiment, 'x', undefined, () => 1e9),
-    { instanceOf: CommandError },
-  )
+  const configs = [...(await planClusters(experiment, 'x', 20_000)).values()]
+  const error = await t.throwsAsync(checkMachine(configs, 1e9), { instanceOf: CommandError })
   t.regex(
     error!.message,
     /^501 processes need about 5\d GB of memory, 1\.0 GB are free: give the cluster fewer replicas/,

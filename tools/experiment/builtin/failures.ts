@@ -20,12 +20,21 @@ const CHAIN_FAULTS = [
   { at: '24s', start: 'last' },
   { at: '27s', leave: 'n5' },
   { at: '30s', join: 'last' },
-  { at: '33s', pause: 'HEAD' },
+  // What the head acknowledges alone while nobody hears it is lost with it, and found on its disk.
+  { at: '33s', pause: 'MIDDLE' },
+  { at: '33.5s', kill: 'HEAD' },
   { at: '37s', resume: 'last' },
+  { at: '38s', start: 'last' },
+  { at: '42s', pause: 'HEAD' },
+  { at: '46s', resume: 'last' },
 ]
 
 const STAR_FAULTS = CHAIN_FAULTS.map(fault =>
-  fault.kill === 'MIDDLE' || fault.kill === 'TAIL' ? { ...fault, kill: 'LEAF' } : fault,
+  'kill' in fault && fault.kill !== 'HEAD'
+    ? { ...fault, kill: 'LEAF' }
+    : fault.pause === 'MIDDLE'
+      ? { ...fault, pause: 'LEAF' }
+      : fault,
 )
 
 const description = {
@@ -33,9 +42,9 @@ const description = {
   title: 'Members fail, leave and come back',
   about:
     'Head, middle and tail are killed (kill -9) and started again, a head ends in order, a node leaves and joins again, a ' +
-    'head falls silent. Clients retry by themselves: what they see is how long an operation takes.',
+    'middle falls silent and the head dies with what only it has, a head falls silent. Clients retry by themselves: what they see is how long an operation takes.',
   cluster: { shards: 1, replicas: 5 },
-  workload: { kind: 'normal', clients: 8, duration: '42s', operations: 200_000 },
+  workload: { kind: 'normal', clients: 8, duration: '51s', operations: 200_000 },
   variants: [
     { name: 'chain, strong', consistency: 'strong', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },
     { name: 'chain, weak', consistency: 'weak', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },
