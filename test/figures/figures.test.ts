@@ -7,6 +7,7 @@ import { renderPng } from '../../tools/figures/render-png.js'
 import { textWidth } from '../../tools/figures/text-width.js'
 import { DARK, LIGHT } from '../../tools/figures/theme.js'
 import { failoverChain, scaleSeries, weakAgainstStrong } from './support/made-experiments.js'
+import { makeRun } from './support/made-run.js'
 import { smallRun } from './support/small-run.js'
 
 const SIZE_MAX = 300_000
@@ -74,6 +75,19 @@ test('every fault of a run is written below its throughput', t => {
   for (const label of ['kill head :5001', 'start :5001', 'kill :5003', 'kill head :5002']) {
     t.true(svg.includes(`>${label}<`), label)
   }
+  t.deepEqual(overlaps(textBoxes(svg)), [])
+})
+
+test('faults too close for labels are numbered, and a list says what each was', t => {
+  const outages = [...Array(9).keys()].map(n => ({
+    replica: n % 3,
+    target: 'HEAD',
+    fromMs: 1_000 + n * 500,
+    toMs: 1_400 + n * 500,
+  }))
+  const shape = { topology: 'chain', consistency: 'strong', shards: 1, replicas: 3, seconds: 20 } as const
+  const svg = plotSvg(figureCalled('throughput'), [makeRun({ ...shape, name: 'dense', outages })])
+  t.regex(svg, />18 {2}5\.1 s {2}start :5003</)
   t.deepEqual(overlaps(textBoxes(svg)), [])
 })
 

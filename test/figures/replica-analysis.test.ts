@@ -2,6 +2,7 @@
 import test from 'ava'
 import { replicaClocks } from '../../tools/experiment/analysis/clocks.js'
 import { divergence, staleKeysOverTime } from '../../tools/experiment/analysis/divergence.js'
+import { heldOver } from '../../tools/experiment/analysis/hold-over.js'
 import { replicaLags } from '../../tools/experiment/analysis/lag.js'
 import { nodeUse } from '../../tools/experiment/analysis/node-use.js'
 import { entry, sample, smallRun } from './support/small-run.js'
@@ -93,4 +94,11 @@ test('CPU is what was used between samples, and a process that was started anew 
   const [use] = nodeUse(smallRun({ samples }), { fromMs: 0, toMs: 1_000 }, 4)
   t.deepEqual(use!.cpuPercent, [50, null, 100, null])
   t.deepEqual(use!.rssBytes, [9, null, 3, null])
+})
+
+test('a step between two samples has what the first said, and a step in which a sample is overdue has nothing', t => {
+  const values = [1, null, 2, null, null, null, 3]
+  t.deepEqual(heldOver(values, [5, 25, 65], 10), [1, 1, 2, 2, 2, 2, 3])
+  t.deepEqual(heldOver(values, [5, 15, 65], 10), [1, 1, 2, 2, 2, null, 3])
+  t.deepEqual(heldOver(values, [5], 10), values)
 })

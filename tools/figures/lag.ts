@@ -25,6 +25,10 @@ const PANEL_PX = 120
 const GAP_PX = 38
 const POINTS = 120
 const ROW_PX = 14
+/** Right ends of a table's columns, from where a panel would begin, and what a table needs in all. */
+const COLUMNS_PX = [0, 52, 100, 146, 190]
+const TABLE_PX = 246
+const TABLE_ROWS_MAX = 20
 /** So many replicas have a colour each; of more the middle and the last are shown. */
 const FEW = 6
 
@@ -122,44 +126,39 @@ function tables(
   nameOf: (address: string) => string,
   top: number,
 ): number {
-  sheet.text(
-    'under load, for each replica: share of the time that it lagged, longest stretch, entries behind',
-    MARGIN_PX,
-    top,
-    {
-      sizePx: 12,
-      bold: true,
-    },
-  )
-  const largest = Math.max(...shards.map(shard => lags.filter(each => each.shard === shard).length))
-  const rowPx = (largest + 2) * ROW_PX + 20
-  const boxes = facetBoxes(shards.length, sheet.widthPx, { top: top + 24, height: 0, rowPx })
-  for (const [at, shard] of shards.entries()) {
+  const heading = 'under load: share of the time that a replica lagged, longest stretch, entries behind'
+  sheet.text(heading, MARGIN_PX, top, { sizePx: 12, bold: true })
+  const blocks = shards.flatMap(shard => {
+    const rows = lags.filter(lagged => lagged.shard === shard)
+    const starts = [...Array(Math.ceil(rows.length / TABLE_ROWS_MAX)).keys()].map(
+      block => block * TABLE_ROWS_MAX,
+    )
+    return starts.map(start => ({ shard, rows: rows.slice(start, start + TABLE_ROWS_MAX) }))
+  })
+  const rowPx = (Math.max(...blocks.map(({ rows }) => rows.length)) + 2) * ROW_PX
+  const columnsMax = Math.floor((sheet.widthPx - 2 * MARGIN_PX) / TABLE_PX)
+  const boxes = facetBoxes(blocks.length, sheet.widthPx, { top: top + 24, height: 0, rowPx, columnsMax })
+  for (const [at, { shard, rows }] of blocks.entries()) {
     const { left, top: y } = boxes[at]!
-    const soft = { sizePx: 10, colour: sheet.theme.softInk, align: 'right' } as const
-    const columns = [left, left + 52, left + 100, left + 146, left + 190]
-    const row = (texts: readonly string[], line: number, isHead: boolean) => {
-      for (const [column, text] of texts.entries()) {
-        const style = isHead || column === 0 ? soft : { ...soft, colour: sheet.theme.ink }
-        sheet.text(text, columns[column]!, y + line * ROW_PX, style)
-      }
-    }
-    row([shardName(shard), 'lagged', 'longest', 'median', 'p99'], 0, true)
-    for (const [line, each] of lags.filter(lagged => lagged.shard === shard).entries()) {
-      const share = each.answeringMs === 0 ? 0 : (100 * each.laggingMs) / each.answeringMs
-      const longest = each.longestMs === 0 ? '0 s' : duration(each.longestMs)
-      row(
-        [
-          nameOf(each.node),
-          `${Math.round(share)} %`,
-          longest,
-          short(each.medianEntries),
-          short(each.p99Entries),
-        ],
-        line + 1,
-        false,
-      )
+    tableRow(sheet, left, y, [shardName(shard), 'lagged', 'longest', 'median', 'p99'], true)
+    for (const [line, each] of rows.entries()) {
+      tableRow(sheet, left, y + (line + 1) * ROW_PX, [nameOf(each.node), ...lagTexts(each)], false)
     }
   }
   return boxes.at(-1)!.top + rowPx
+}
+
+function lagTexts({ laggingMs, answeringMs, longestMs, medianEntries, p99Entries }: ReplicaLag): string[] {
+  const share = answeringMs === 0 ? 0 : (100 * laggingMs) / answeringMs
+  const longest = longestMs === 0 ? '0 s' : duration(longestMs)
+  return [`${Math.round(share)} %`, longest, short(medianEntries), short(p99Entries)]
+}
+
+/** Texts with their right ends at the columns; heads and the first column are of lesser weight. */
+function tableRow(sheet: Sheet, left: number, top: number, texts: readonly string[], isHead: boolean): void {
+  const { softInk, ink } = sheet.theme
+  for (const [column, text] of texts.entries()) {
+    const colour = isHead || column === 0 ? softInk : ink
+    sheet.text(text, left + COLUMNS_PX[column]!, top, { sizePx: 10, align: 'right', colour })
+  }
 }

@@ -46,9 +46,9 @@ export const operations: Figure = {
     const columnsMax = runs.length <= 4 ? 2 : 4
     const height = runs.length <= 4 ? PANEL_PX : SMALL_PX
     const boxes = facetBoxes(runs.length, sheet.widthPx, {
-      top: top + 40,
+      top: top + 20,
       height,
-      rowPx: height + 96,
+      rowPx: height + 76,
       columnsMax,
     })
     const axis = { ...fromZero(BAR_HEADROOM * Math.max(...largest)), format: short }

@@ -1,5 +1,6 @@
 /** Many samples as few points: a line of a figure needs no more than it has pixels. */
 
+import { heldOver } from '../experiment/analysis/hold-over.js'
 import type { TimeSpan } from '../experiment/analysis/load-time.js'
 
 /** A point of a line: seconds since the span's begin, and a value or, where nothing was known, null. */
@@ -20,7 +21,7 @@ export function peaks(
     if (value === null || part < 0 || part >= count) continue
     most[part] = Math.max(most[part] ?? value, value)
   }
-  return most.map((value, part) => [((part + 0.5) * partMs) / 1_000, value])
+  return heldOver(most, atMs, partMs).map((value, part) => [((part + 0.5) * partMs) / 1_000, value])
 }
 
 /** Point by point what `of` makes of the values that several lines over the same places have there; null of none. */

@@ -4,16 +4,13 @@ import { type Failover, failovers } from '../experiment/analysis/failovers.js'
 import { shownTime, type TimeSpan } from '../experiment/analysis/load-time.js'
 import type { FaultEvent } from '../experiment/record/events.js'
 import type { RecordedRun } from '../experiment/record/recorded-run.js'
-import { labelRows } from './label-rows.js'
+import { faultLabels } from './fault-labels.js'
 import type { LegendItem } from './legend.js'
 import { nodeNames } from './node-names.js'
 import { roundStep } from './numbers.js'
 import type { Axis, Box, Layer, Sheet } from './sheet.js'
-import { textWidth } from './text-width.js'
 import type { Theme } from './theme.js'
 
-const LABEL_SIZE_PX = 11
-const LABEL_ROW_PX = 16
 export const TIME_NAME = 'time since the load began (s)'
 
 /** A time axis in seconds; without labels where the panel below has them. */
@@ -82,25 +79,14 @@ function markFaults(
   layer: Layer,
 ): number {
   const faults = run.faults.filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs)
-  if (faults.length === 0) return top
   const nameOf = nodeNames(run)
-  const labels = faults.map(fault => {
-    const text = faultLabel(fault, nameOf)
-    return { text, x: timeX(panels[0]!.box, span, fault.atMs), widthPx: textWidth(text, LABEL_SIZE_PX) + 8 }
-  })
-  const rows = labelRows(labels, sheet.widthPx)
   const colour = layer === 'top' ? sheet.theme.ink : sheet.theme.fault
-  for (const [at, { text, x }] of labels.entries()) {
-    const { row, isLeftwards } = rows[at]!
-    const y = top + row * LABEL_ROW_PX
+  const labels = faults.map(fault => {
+    const x = timeX(panels[0]!.box, span, fault.atMs)
     for (const { box } of panels) sheet.rule([x, box.top], [x, box.top + box.height], colour, layer, true)
-    sheet.rule([x, top], [x, y + LABEL_ROW_PX - 4], sheet.theme.fault, 'behind')
-    sheet.text(text, isLeftwards ? x - 4 : x + 4, y, {
-      sizePx: LABEL_SIZE_PX,
-      align: isLeftwards ? 'right' : 'left',
-    })
-  }
-  return top + (Math.max(...rows.map(({ row }) => row)) + 1) * LABEL_ROW_PX + 6
+    return { x, text: faultLabel(fault, nameOf), seconds: (fault.atMs - span.fromMs) / 1_000 }
+  })
+  return faultLabels(sheet, labels, top)
 }
 
 /** Shades the time in which a shard was without its head. */

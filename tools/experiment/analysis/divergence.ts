@@ -1,6 +1,7 @@
 /** How far replicas are from their head, key by key: at a moment, and over the time of the load. */
 
 import type { RecordedEntry, RecordedRun } from '../record/recorded-run.js'
+import { heldOver } from './hold-over.js'
 import { loadTime, type TimeSpan } from './load-time.js'
 import { placeAt, type ReplicaTrack, replicaTracks, SILENT_AFTER_MS } from './replica-track.js'
 import { type ShardLog, shardLogs } from './shard-log.js'
@@ -111,7 +112,8 @@ export function staleKeysOverTime(run: RecordedRun, span: TimeSpan, count: numbe
       counts[bucket]!++
     })
     const staleKeys = sums.map((sum, bucket) => (counts[bucket] === 0 ? null : sum / counts[bucket]!))
-    return { shard: track.shard, node: track.node, staleKeys }
+    const stepMs = (span.toMs - span.fromMs) / count
+    return { shard: track.shard, node: track.node, staleKeys: heldOver(staleKeys, track.atMs, stepMs) }
   })
 }
 

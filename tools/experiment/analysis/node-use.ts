@@ -2,6 +2,7 @@
 
 import type { SampleEvent } from '../record/events.js'
 import type { RecordedRun } from '../record/recorded-run.js'
+import { heldOver } from './hold-over.js'
 import type { TimeSpan } from './load-time.js'
 
 export interface NodeUse {
@@ -20,15 +21,23 @@ export function nodeUse(run: RecordedRun, span: TimeSpan, count: number): NodeUs
     else samples.push(sample)
   }
   const bucketOf = (ms: number) => Math.floor(((ms - span.fromMs) / (span.toMs - span.fromMs)) * count)
-  return [...byNode].map(([node, samples]) => useOf(node, samples, bucketOf, count))
+  const stepMs = (span.toMs - span.fromMs) / count
+  return [...byNode].map(([node, samples]) => {
+    const { cpuPercent, rssBytes } = useOf(samples, bucketOf, count)
+    const atMs = samples.map(sample => sample.atMs)
+    return {
+      node,
+      cpuPercent: heldOver(cpuPercent, atMs, stepMs),
+      rssBytes: heldOver(rssBytes, atMs, stepMs),
+    }
+  })
 }
 
 function useOf(
-  node: string,
   samples: readonly SampleEvent[],
   bucketOf: (ms: number) => number,
   count: number,
-): NodeUse {
+): Omit<NodeUse, 'node'> {
   const cpuMs = new Array<number>(count).fill(0)
   const passedMs = new Array<number>(count).fill(0)
   const rssBytes = new Array<number | null>(count).fill(null)
@@ -45,5 +54,5 @@ function useOf(
   const cpuPercent = cpuMs.map((ms, bucket) =>
     passedMs[bucket] === 0 ? null : (100 * ms) / passedMs[bucket]!,
   )
-  return { node, cpuPercent, rssBytes }
+  return { cpuPercent, rssBytes }
 }
