@@ -3,6 +3,7 @@
 import { staleKeysOverTime } from '../experiment/analysis/divergence.js'
 import { type ReplicaLag, replicaLags } from '../experiment/analysis/lag.js'
 import { duration } from '../text.js'
+import { NO_AXIS } from './axes.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { heatMap, rowNames } from './heat-map.js'
 import { countScale, heatLegend } from './heat-scale.js'
@@ -43,17 +44,8 @@ export const divergenceOverTime: Figure = {
       `${runLabel(run!)} At the right: share of its time under load that a replica lagged, and its longest stretch.`,
     )
     const width = columns * CELL_PX
-    const top =
-      legend(
-        sheet,
-        heatLegend(
-          scale,
-          sheet.theme,
-          rows.flatMap(({ staleKeys }) => staleKeys),
-          'silent',
-        ),
-        under,
-      ) + 2
+    const values = rows.flatMap(({ staleKeys }) => staleKeys)
+    const top = legend(sheet, heatLegend(scale, sheet.theme, values, 'silent'), under) + 2
     const lagged = left + width + 16
     sheet.text('lagged (%)', lagged, top, { colour: sheet.theme.softInk })
     sheet.text('longest', sheet.widthPx - MARGIN_PX, top, { align: 'right', colour: sheet.theme.softInk })
@@ -63,36 +55,16 @@ export const divergenceOverTime: Figure = {
       sheet.text(shardName(shard), left, y, { colour: sheet.theme.softInk })
       y += SHARD_GAP_PX - 5
       const cells = { left, top: y, cellPx: CELL_PX, rowPx: ROW_PX, gapPx: 0 }
-      heatMap(
-        sheet,
-        cells,
-        ofShard.map(({ staleKeys }) => staleKeys),
-        scale,
-      )
-      rowNames(
-        sheet,
-        ofShard.map(({ node }) => nameOf(node)),
-        left - 6,
-        y,
-        ROW_PX,
-      )
-      laggedBars(
-        sheet,
-        lags.filter(lag => lag.shard === shard),
-        lagged,
-        y,
-      )
+      const names = ofShard.map(({ node }) => nameOf(node))
+      const cellRows = ofShard.map(({ staleKeys }) => staleKeys)
+      const lagsOfShard = lags.filter(lag => lag.shard === shard)
+      heatMap(sheet, cells, cellRows, scale)
+      rowNames(sheet, names, left - 6, y, ROW_PX)
+      laggedBars(sheet, lagsOfShard, lagged, y)
       y += ofShard.length * ROW_PX + 6
     }
     const box = { left, top: top + SHARD_GAP_PX - 5, width, height: y - 4 - (top + SHARD_GAP_PX - 5) }
-    sheet.panel(box, timeAxis(span, width), {
-      kind: 'value',
-      min: 0,
-      max: 1,
-      step: 1,
-      bare: true,
-      gridlines: false,
-    })
+    sheet.panel(box, timeAxis(span, width), NO_AXIS)
     const named = sheet.xName(box, TIME_NAME)
     return sheet.drawing(faultsOverCells(sheet, run!, box, span, named + 4) + 10)
   },

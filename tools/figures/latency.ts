@@ -5,12 +5,13 @@ import {
   latencyDistributions,
 } from '../experiment/analysis/latency-distribution.js'
 import type { RecordedRun } from '../experiment/record/recorded-run.js'
+import type { Axis } from './axes.js'
 import { facetBoxes } from './facets.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { legend } from './legend.js'
 import { decades, short } from './numbers.js'
 import { runColours } from './run-colours.js'
-import { type Axis, type Box, Sheet } from './sheet.js'
+import { type Box, Sheet } from './sheet.js'
 
 const PANEL_PX = 240
 const TOGETHER_MAX = 6

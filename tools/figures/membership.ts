@@ -1,6 +1,7 @@
 /** Who was head, middle and tail of each shard over time. */
 
 import { type Role, roleSpans } from '../experiment/analysis/roles.js'
+import { NO_AXIS } from './axes.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { rowNames } from './heat-map.js'
 import { legend } from './legend.js'
@@ -77,14 +78,7 @@ export const membership: Figure = {
       y += nodes.length * rowPx + 6
     }
     const box = { left, top: top + SHARD_GAP_PX - 5, width, height: y - 4 - (top + SHARD_GAP_PX - 5) }
-    sheet.panel(box, timeAxis(span, width), {
-      kind: 'value',
-      min: 0,
-      max: 1,
-      step: 1,
-      bare: true,
-      gridlines: false,
-    })
+    sheet.panel(box, timeAxis(span, width), NO_AXIS)
     const named = sheet.xName(box, TIME_NAME)
     return sheet.drawing(faultsOverCells(sheet, run!, box, span, named + 4) + 10)
   },

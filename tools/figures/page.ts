@@ -1,6 +1,6 @@
 /** A self-contained page in HTML: figures, text and tables, in light or dark as the reader prefers; it loads nothing. */
 
-import { FONT } from './sheet.js'
+import { FONT } from './axes.js'
 import { DARK, LIGHT, type Theme } from './theme.js'
 
 export interface Section {

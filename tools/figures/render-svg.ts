@@ -4,9 +4,9 @@ import { BarChart, LineChart } from 'echarts/charts'
 import { GraphicComponent, GridComponent } from 'echarts/components'
 import { graphic, init, use } from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
+import { FONT } from './axes.js'
 import type { Drawing } from './figure.js'
 import { drawOutlines, OUTLINES, type OutlinesShape, type Pen } from './outlines.js'
-import { FONT } from './sheet.js'
 import { colourPairs } from './theme.js'
 
 use([BarChart, LineChart, GraphicComponent, GridComponent, SVGRenderer])

@@ -2,6 +2,7 @@
 
 import { type NodeUse, nodeUse } from '../experiment/analysis/node-use.js'
 import { ascending, quantile } from '../experiment/analysis/sorted.js'
+import { type Axis, NO_AXIS } from './axes.js'
 import { facetBoxes } from './facets.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { rowNames } from './heat-map.js'
@@ -11,7 +12,7 @@ import { fromZero, short } from './numbers.js'
 import type { Outline } from './outlines.js'
 import { runLabel } from './run-label.js'
 import { across, type TimePoint } from './series-buckets.js'
-import { type Axis, type Box, Sheet } from './sheet.js'
+import { type Box, Sheet } from './sheet.js'
 import { commonTime, timeAxis } from './time-panel.js'
 
 const PANEL_PX = 130
@@ -119,8 +120,7 @@ function drawRanges(
   measure: Measure,
   axis: Axis & { kind: 'value' },
 ): void {
-  const vertical: Axis = { kind: 'value', min: 0, max: 1, step: 1, bare: true, gridlines: false }
-  sheet.panel(box, axis, vertical)
+  sheet.panel(box, axis, NO_AXIS)
   const lines: Outline[] = []
   const dots: Outline[] = []
   for (const [row, use] of rows.entries()) {

@@ -1,12 +1,13 @@
 /** What runs of different sizes came to: throughput, latency and memory against size. */
 
 import { type ScalingRow, scalingRows } from '../experiment/analysis/scaling.js'
+import type { Axis } from './axes.js'
 import { plural } from '../text.js'
 import { facetBoxes } from './facets.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { legend } from './legend.js'
 import { decades, fromZero, short } from './numbers.js'
-import { type Axis, type Box, Sheet } from './sheet.js'
+import { type Box, Sheet } from './sheet.js'
 import { textWidth } from './text-width.js'
 import { seriesColours } from './theme.js'
 

@@ -1,15 +1,14 @@
 /** The sheet that a figure is drawn on: panels with axes, and marks anywhere, placed in pixels. */
 
+import { type Axis, axisOption, FONT, LABEL_SIZE_PX } from './axes.js'
 import type { Drawing, Frame } from './figure.js'
 import { OUTLINES, type Outline } from './outlines.js'
 import { textWidth } from './text-width.js'
 import type { Theme } from './theme.js'
 
-export const FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif"
 /** Room at the left of a panel for the labels of its axis. */
 export const AXIS_LABELS_PX = 46
 export const MARGIN_PX = 16
-const LABEL_SIZE_PX = 11
 
 export interface Box {
   readonly left: number
@@ -17,26 +16,6 @@ export interface Box {
   readonly width: number
   readonly height: number
 }
-
-export type Axis =
-  | {
-      readonly kind: 'value'
-      readonly min: number
-      readonly max: number
-      readonly step: number
-      readonly format?: (value: number) => string
-      /** Draws no labels; a panel below has the same axis. */
-      readonly bare?: boolean
-      readonly gridlines?: boolean
-    }
-  | {
-      readonly kind: 'log'
-      readonly min: number
-      readonly max: number
-      readonly format?: (value: number) => string
-      readonly gridlines?: boolean
-    }
-  | { readonly kind: 'category'; readonly names: readonly string[]; readonly bare?: boolean }
 
 export interface TextStyle {
   readonly sizePx?: number
@@ -80,8 +59,8 @@ export class Sheet {
     const number = this.#grids.length
     const { left, top, width, height } = box
     this.#grids.push({ left, top, width, height, containLabel: false, outerBoundsMode: 'none' })
-    this.#xAxes.push({ gridIndex: number, ...this.#axis(x, 'x') })
-    this.#yAxes.push({ gridIndex: number, ...this.#axis(y, 'y') })
+    this.#xAxes.push({ gridIndex: number, ...axisOption(x, 'x', this.theme) })
+    this.#yAxes.push({ gridIndex: number, ...axisOption(y, 'y', this.theme) })
     return number
   }
 
@@ -254,43 +233,6 @@ export class Sheet {
       animation: false,
       emphasis: { disabled: true },
       connectNulls: false,
-    }
-  }
-
-  #axis(axis: Axis, side: 'x' | 'y'): object {
-    const { theme } = this
-    const hasLine = side === 'x'
-    const common = {
-      axisLine: { show: hasLine, onZero: false, lineStyle: { color: theme.axis, width: 1 } },
-      axisTick: { show: false },
-      splitLine: { show: false, lineStyle: { color: theme.gridline, width: 1 } },
-      axisLabel: {
-        fontSize: LABEL_SIZE_PX,
-        fontFamily: FONT,
-        color: theme.softInk,
-        margin: 7,
-        hideOverlap: true,
-      },
-    }
-    if (axis.kind === 'category') {
-      const label = { ...common.axisLabel, show: axis.bare !== true, interval: 0 }
-      return { ...common, type: 'category', data: axis.names, inverse: side === 'y', axisLabel: label }
-    }
-    const { min, max, format } = axis
-    const isBare = axis.kind === 'value' && axis.bare === true
-    const isWhole = axis.kind === 'log' || Math.abs(max / axis.step - Math.round(max / axis.step)) < 1e-9
-    return {
-      ...common,
-      ...(axis.kind === 'log' ? { type: 'log', logBase: 10 } : { type: 'value', interval: axis.step }),
-      min,
-      max,
-      splitLine: { ...common.splitLine, show: axis.gridlines ?? side === 'y' },
-      axisLabel: {
-        ...common.axisLabel,
-        show: !isBare,
-        showMaxLabel: isWhole,
-        ...(format === undefined ? {} : { formatter: format }),
-      },
     }
   }
 }
