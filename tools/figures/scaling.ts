@@ -1,8 +1,8 @@
 /** What runs of different sizes came to: throughput, latency and memory against size. */
 
 import { type ScalingRow, scalingRows } from '../experiment/analysis/scaling.js'
-import type { Axis } from './axes.js'
 import { plural } from '../text.js'
+import type { Axis } from './axes.js'
 import { facetBoxes } from './facets.js'
 import { type Figure, NothingToDraw } from './figure.js'
 import { legend } from './legend.js'
