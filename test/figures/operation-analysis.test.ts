@@ -46,8 +46,8 @@ test('an operation counts for the shard that answered, and one without an answer
   ]
   // CRC-32 of "a" is 0xe8b7be43, which is odd.
   t.deepEqual(operationCounts(smallRun({ about, operations })), [
-    { shard: 's_0', set: 0, get: 0, delete: 0 },
-    { shard: 's_1', set: 0, get: 1, delete: 1 },
+    { shard: 's_0', set: 0, get: 0, delete: 0, scan: 0 },
+    { shard: 's_1', set: 0, get: 1, delete: 1, scan: 0 },
   ])
 })
 
@@ -98,4 +98,21 @@ test('a row of comparison takes its rate over the load and memory from the peaks
   t.deepEqual([row!.replicas, row!.shards, row!.clients], [2, 1, 2])
   t.deepEqual([row!.rssBytesMax, row!.rssBytesMedian], [7, 4])
   t.is(Math.round(row!.p99Ms), 4)
+})
+
+test('each step of a ramp has a row of its own, of the operations that began in it', t => {
+  const loads = [
+    { type: 'load', run: 'small', atMs: 0, state: 'begun', clients: 1 },
+    { type: 'load', run: 'small', atMs: 500, state: 'step', clients: 8 },
+    { type: 'load', run: 'small', atMs: 1_000, state: 'ended', clients: 0 },
+  ] as const
+  const operations = [10, 600, 700].map(invokedMs => operation({ invokedMs, returnedMs: invokedMs + 2 }))
+  const rows = scalingRows([smallRun({ operations, loads })])
+  t.deepEqual(
+    rows.map(({ clients, operationsPerSecond }) => [clients, operationsPerSecond]),
+    [
+      [1, 2],
+      [8, 4],
+    ],
+  )
 })

@@ -16,15 +16,15 @@ const BAR_LABELS_PX = 84
 
 export const operations: Figure = {
   name: 'operations',
-  about: 'operations per shard: SET, GET and DELETE',
+  about: 'operations per shard: SET, GET and DELETE, and SCAN where there are any',
   of: 'runs',
   draw(runs, frame) {
     const { theme } = frame
     const counts = runs.map(operationCounts)
     const largest = frame.comparedWith
       .flatMap(operationCounts)
-      .map(each => Math.max(each.set, each.get, each.delete))
-    if (counts.flat().every(each => each.set + each.get + each.delete === 0)) {
+      .map(each => Math.max(each.set, each.get, each.delete, each.scan))
+    if (Math.max(0, ...largest) === 0) {
       throw new NothingToDraw('it recorded no operations')
     }
     const sheet = new Sheet(frame)
@@ -33,10 +33,12 @@ export const operations: Figure = {
       'Operations per shard (count)',
       `${plural(total, 'operation')} in ${plural(runs.length, 'run')}, failed ones included.`,
     )
+    const hasScans = frame.comparedWith.flatMap(operationCounts).some(({ scan }) => scan > 0)
     const types = [
       { type: 'set', name: 'SET', colour: theme.blue },
       { type: 'get', name: 'GET', colour: theme.orange },
       { type: 'delete', name: 'DELETE', colour: theme.purple },
+      ...(hasScans ? [{ type: 'scan', name: 'SCAN', colour: theme.green } as const] : []),
     ] as const
     const top = legend(
       sheet,
