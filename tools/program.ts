@@ -7,6 +7,7 @@ import { addDelete } from './commands/delete.js'
 import { addDiff } from './commands/diff.js'
 import { addDown } from './commands/down.js'
 import { addExperiment } from './commands/experiment.js'
+import { addExperimentCompare } from './commands/experiment-compare.js'
 import { addFork } from './commands/fork.js'
 import { addGet } from './commands/get.js'
 import { addHistory } from './commands/history.js'
@@ -74,7 +75,7 @@ export function createProgram(): Command {
   addRetentionSet(retention)
   addRetentionClear(retention)
   addRun(program)
-  addExperiment(program)
+  addExperimentCompare(addExperiment(program))
   addPlot(program)
   addFork(program)
   const node = program.command('node').description('list, start, end and move nodes')

@@ -1,6 +1,6 @@
 /** An experiment from its description to the folder that it leaves. */
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import type { ClusterConfig } from '../../src/node/cluster-config.js'
 import { CommandError } from '../exit-codes.js'
 import type { Verdict } from '../history/verdict.js'
@@ -85,16 +85,6 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   }
   writeFileSync(folder.summaryFile, `${JSON.stringify(summary, null, 2)}\n`)
   return { summary, runs, failure }
-}
-
-/** Reads the summary of a folder. Throws where there is none, or of another version. */
-export function readSummary(folder: ExperimentFolder): ExperimentSummary {
-  const summary = JSON.parse(readFileSync(folder.summaryFile, 'utf8')) as ExperimentSummary
-  const { format, version } = SUMMARY_FORMAT
-  if (summary.format === format && summary.version === version) return summary
-  throw new Error(
-    `${folder.summaryFile}: format ${summary.format}, version ${summary.version}; expected ${format}, ${version}`,
-  )
 }
 
 async function makeRuns(

@@ -10,29 +10,31 @@ const RUNS_DRAWN_MAX = 6
 
 export interface ReportFigure {
   readonly figure: Figure
-  /** Undefined where it shows all of them. */
-  readonly run: string | undefined
+  /** Names of the runs that it shows. */
+  readonly runs: readonly string[]
   readonly svg: string
 }
 
-/** In the order of a report: figure by figure, and of each one run by run. */
-export function reportFigures(runs: readonly RecordedRun[]): ReportFigure[] {
+/** In the order of a report: figure by figure, and of each one run by run, on scales that all of `comparedWith` share. */
+export function reportFigures(
+  runs: readonly RecordedRun[],
+  comparedWith: readonly RecordedRun[] = runs,
+): ReportFigure[] {
   if (runs.length === 0) return []
   return FIGURES.flatMap(figure => {
-    if (figure.of === 'runs') return drawn(figure, runs, undefined, runs)
+    if (figure.of === 'runs') return drawn(figure, runs, comparedWith)
     if (runs.length > RUNS_DRAWN_MAX) return []
-    return runs.flatMap(run => drawn(figure, [run], run.name, runs))
+    return runs.flatMap(run => drawn(figure, [run], comparedWith))
   })
 }
 
 function drawn(
   figure: Figure,
   shown: readonly RecordedRun[],
-  run: string | undefined,
   comparedWith: readonly RecordedRun[],
 ): ReportFigure[] {
   try {
-    return [{ figure, run, svg: plotSvg(figure, shown, { comparedWith }) }]
+    return [{ figure, runs: shown.map(({ name }) => name), svg: plotSvg(figure, shown, { comparedWith }) }]
   } catch (error) {
     if (error instanceof NothingToDraw) return []
     throw error

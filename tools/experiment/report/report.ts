@@ -20,8 +20,9 @@ export function writeReport(
 ): void {
   const figures = reportFigures(runs)
   mkdirSync(folder.figuresDir, { recursive: true })
-  for (const { figure, run, svg } of figures) {
-    const name = run === undefined ? figure.name : `${figure.name}-${run.replace(/[^A-Za-z0-9_.#-]+/g, '-')}`
+  for (const { figure, runs: shown, svg } of figures) {
+    const own = figure.of === 'runs' ? '' : `-${shown.join('-').replace(/[^A-Za-z0-9_.#-]+/g, '-')}`
+    const name = `${figure.name}${own}`
     writeFileSync(join(folder.figuresDir, `${name}.svg`), svg)
   }
   writeFileSync(folder.reportFile, reportPage(summary, figures))
@@ -92,9 +93,7 @@ function figureSections(figures: readonly ReportFigure[]): Section[] {
       { kind: 'text', text: `${figure.about}.`.replace(/^./, first => first.toUpperCase()) },
       ...figures
         .filter(each => each.figure === figure)
-        .map(
-          ({ svg, run }): Part => ({ kind: 'figure', svg, ...(run === undefined ? {} : { caption: run }) }),
-        ),
+        .map(({ svg, runs }): Part => ({ kind: 'figure', svg, caption: runs.join(', ') })),
     ],
   }))
 }

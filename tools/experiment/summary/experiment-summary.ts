@@ -1,7 +1,10 @@
 /** What an experiment comes to as a whole: `summary.json`, and what its commands print. */
 
+import { existsSync, readFileSync } from 'node:fs'
+import { badUsage } from '../../exit-codes.js'
 import type { Verdict } from '../../history/verdict.js'
 import type { Machine } from '../../machine.js'
+import type { ExperimentFolder } from '../record/experiment-folder.js'
 import type { RunSummary } from './run-summary.js'
 
 export const SUMMARY_FORMAT = { format: 'varve-experiment', version: 1 } as const
@@ -29,4 +32,16 @@ export interface ExperimentSummary {
 export function isGreen({ unfinished, runs, conclusions }: ExperimentSummary): boolean {
   const verdicts = [...runs.flatMap(run => run.verdicts), ...conclusions]
   return unfinished.length === 0 && runs.length > 0 && verdicts.every(({ ok }) => ok)
+}
+
+/** Reads the summary of a folder. Throws a bad-usage error where there is none, or of another version. */
+export function readSummary({ summaryFile, given }: ExperimentFolder): ExperimentSummary {
+  if (!existsSync(summaryFile)) {
+    throw badUsage(`${given} holds no summary.json: the experiment was killed before it could be judged`)
+  }
+  const summary = JSON.parse(readFileSync(summaryFile, 'utf8')) as ExperimentSummary
+  const { format, version } = SUMMARY_FORMAT
+  if (summary.format === format && summary.version === version) return summary
+  const found = `format ${summary.format}, version ${summary.version}`
+  throw badUsage(`${summaryFile}: ${found}; expected ${format}, ${version}`)
 }
