@@ -44,6 +44,12 @@ export type CoordinatorEvent =
   /** The link to `address` broke, or could not be opened. */
   | { readonly type: 'linkDown'; readonly address: string }
 
+/** A node that beats with an older shard map is sent the same one again after so long, ms: it may be busy, or it was lost. */
+export const MAP_REPEAT_MS = 500
+
+/** A node that is known, and whose clock is as it was, hears so again after so long, ms. */
+export const KNOWN_REPEAT_MS = 1_000
+
 export interface CoordinatorOptions {
   readonly address: string
   readonly clusterId: string
@@ -68,6 +74,8 @@ export class Coordinator {
   #effects: CoordinatorEffect[] = []
   #revision: number
   #mapDirty = false
+  /** Nodes wait for a newer map until the next tick; where it says who serves now, until the step's end. */
+  #mapDue: 'no' | 'at the next tick' | 'now' = 'no'
   #lastTickMs: number | undefined
 
   constructor(options: CoordinatorOptions) {
@@ -103,6 +111,7 @@ export class Coordinator {
       if (pausedMs > this.#options.heartbeatTimeoutMs / 2) shard.forgive()
       shard.consider()
     }
+    if (this.#mapDue === 'at the next tick') this.#mapDue = 'now'
     return this.takeEffects()
   }
 
@@ -165,9 +174,9 @@ export class Coordinator {
     if (this.#mapDirty) {
       this.#mapDirty = false
       this.#revision += 1
-      for (const address of this.liveNodes()) this.#sendMap(address)
       this.#effects.push({ type: 'mapChanged' })
     }
+    if (this.#mapDue === 'now') this.#sendMaps()
     const effects = this.#effects
     this.#effects = []
     return effects
@@ -214,15 +223,46 @@ export class Coordinator {
 
   #onHeartbeat(address: string, incarnation: number, heartbeat: Heartbeat): void {
     this.#nodes.heardClock(address, heartbeat.wallMs)
-    this.#answerHeartbeat(address, incarnation, true)
+    this.#sayKnown(address, incarnation)
     for (const replica of heartbeat.replicas) {
       this.#shards.get(replica.shard)?.heartbeat(address, incarnation, replica)
     }
     if (heartbeat.mapRevision > this.#revision) {
       // An earlier life's clock was ahead: its maps must not hide the newer ones.
       this.#revision = heartbeat.mapRevision
-      this.#mapDirty = true
-    } else if (heartbeat.mapRevision < this.#revision) this.#sendMap(address)
+      this.#changeMap(true)
+    } else if (heartbeat.mapRevision < this.#revision) this.#sendMapAgain(address)
+  }
+
+  #changeMap(isUrgent: boolean): void {
+    this.#mapDirty = true
+    if (isUrgent) this.#mapDue = 'now'
+    else if (this.#mapDue === 'no') this.#mapDue = 'at the next tick'
+  }
+
+  /** A change takes several steps, and each is a map of its own: with many members one map for each is much work. */
+  #sendMaps(): void {
+    this.#mapDue = 'no'
+    for (const address of this.liveNodes()) this.#sendMap(address)
+  }
+
+  /** The node beats with an older map: unless the newest is on its way to it, or about to be, it gets that. */
+  #sendMapAgain(address: string): void {
+    const { mapSent } = this.#nodes.node(address)!
+    const isOnItsWay =
+      mapSent?.revision === this.#revision && this.#nodes.nowMs - mapSent.atMs < MAP_REPEAT_MS
+    if (this.#mapDue === 'no' && !isOnItsWay) this.#sendMap(address)
+  }
+
+  /** A node beats ten times a second, and need not hear each time that it is known. */
+  #sayKnown(address: string, incarnation: number): void {
+    const node = this.#nodes.node(address)!
+    const clockAheadMs = this.#nodes.clockAheadMs(address)
+    const { told } = node
+    const isNews = told === undefined || told.clockAheadMs > 0 !== clockAheadMs > 0
+    if (!isNews && this.#nodes.nowMs - told.atMs < KNOWN_REPEAT_MS) return
+    node.told = { atMs: this.#nodes.nowMs, clockAheadMs }
+    this.#answerHeartbeat(address, incarnation, true)
   }
 
   /** Ask at once: a refusal or an answer will tell more than silence. */
@@ -242,6 +282,8 @@ export class Coordinator {
   }
 
   #sendMap(to: string): void {
+    const node = this.#nodes.node(to)
+    if (node !== undefined) node.mapSent = { atMs: this.#nodes.nowMs, revision: this.#revision }
     this.#send(to, 0, 0, { $case: 'shardMap', value: this.shardMap() })
   }
 
@@ -262,9 +304,7 @@ export class Coordinator {
       send: (to, epoch, body) => this.#send(to, shard, epoch, body),
       store: (expectedRevision, membership) =>
         this.#effects.push({ type: 'store', shard, expectedRevision, membership }),
-      changed: () => {
-        this.#mapDirty = true
-      },
+      changed: isInOffice => this.#changeMap(isInOffice ?? false),
       note: message => {
         const name = this.#options.shards.find(({ ordinal }) => ordinal === shard)!.name
         this.#effects.push({ type: 'note', shard: name, message })

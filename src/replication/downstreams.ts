@@ -156,11 +156,12 @@ export class Downstreams {
 
   /** Tells the children of commits that no record has carried to them; all of them, where that may have been lost. */
   tellCommit(commitIndex: number, repeat = false): void {
-    for (const child of this.#all()) {
-      if (!child.streaming || (child.commitIndexSent >= commitIndex && !repeat)) continue
-      child.commitIndexSent = commitIndex
-      this.#send(child.address, { $case: 'commit', value: { commitIndex } })
-    }
+    for (const each of this.#all()) this.#tellCommit(each, commitIndex, repeat)
+  }
+
+  /** Lets observers hear that they are not forgotten, which they ask about sooner than children. */
+  tellObservers(commitIndex: number): void {
+    for (const each of this.#observers.values()) this.#tellCommit(each, commitIndex, true)
   }
 
   dropped(address: string): void {
@@ -181,6 +182,12 @@ export class Downstreams {
       child.tick()
       this.#pump(child, commitIndex)
     }
+  }
+
+  #tellCommit(follower: Progress, commitIndex: number, repeat: boolean): void {
+    if (!follower.streaming || (follower.commitIndexSent >= commitIndex && !repeat)) return
+    follower.commitIndexSent = commitIndex
+    this.#send(follower.address, { $case: 'commit', value: { commitIndex } })
   }
 
   #forwardTo(followers: ReadonlyMap<string, Progress>, record: LogRecord, commitIndex: number): void {

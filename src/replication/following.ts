@@ -12,9 +12,10 @@ import { RECEIPT_SIZE_BYTES } from './progress.js'
 
 /**
  * Ticks without a word from the upstream, which repeats its commit several times as often, after which it is asked anew: it
- * may have forgotten this replica.
+ * may have forgotten this replica. That happens to observers; a member's upstream remembers it for the whole epoch.
  */
-const ASK_AFTER_TICKS = 20
+const OBSERVER_ASK_TICKS = 20
+const MEMBER_ASK_TICKS = 80
 
 export class Following {
   readonly upstream: string
@@ -57,7 +58,8 @@ export class Following {
     this.#hasAskedThisTick = false
     if (this.#state === 'asking') this.#ask()
     this.#ticksUnheard += 1
-    if (this.isMatched && this.#ticksUnheard % ASK_AFTER_TICKS === 0) this.#askAgain()
+    const askTicks = this.#isLearner ? OBSERVER_ASK_TICKS : MEMBER_ASK_TICKS
+    if (this.isMatched && this.#ticksUnheard % askTicks === 0) this.#askAgain()
     if (this.#state !== 'receiving') return
     this.#context.baseReceiver.tick()
     this.#ticksWithoutChunk += 1

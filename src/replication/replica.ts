@@ -18,12 +18,10 @@ import { Following } from './following.js'
 import { Leading } from './leading.js'
 import { epochEnds } from './matching.js'
 import { PeerMessages } from './peer-messages.js'
+import { Pulse } from './pulse.js'
 import { ReplicaState } from './replica-state.js'
 import { type ReadContext, StrongReads } from './strong-reads.js'
 import { type Role, roleOf } from './topology.js'
-
-/** Ticks after which a Ready, report or commit that may be lost is repeated. A Follow is repeated every tick. */
-const REPEAT_AFTER_TICKS = 5
 
 /** What the coordinator says to a replica. */
 type CoordinatorBody = Extract<Body, { $case: 'seal' | 'configure' | 'activate' | 'learn' | 'drain' }>
@@ -63,7 +61,7 @@ export class Replica {
   #leading: Leading | undefined
   #following: Following | undefined
   #sealAsked = false
-  #ticks = 0
+  readonly #pulse = new Pulse()
 
   constructor(options: ReplicaOptions) {
     const state = new ReplicaState(options.log, options.commitIndex, options.base ?? (() => undefined))
@@ -187,21 +185,25 @@ export class Replica {
         break
       case 'linkDown':
         this.#downstreams.linkDown(event.address)
+        this.#pulse.busy()
         break
     }
-    return this.#state.takeEffects()
+    const effects = this.#state.takeEffects()
+    if (effects.length > 0) this.#pulse.busy()
+    return effects
   }
 
   /** Time passes: what was not answered is sent again. */
   tick(): Effect[] {
-    this.#ticks += 1
     this.#reads.tick()
     this.#downstreams.tick(this.commitIndex)
     // The next record carries the news; only where none comes is it worth a message, and that can wait for a tick.
     this.#downstreams.tellCommit(this.commitIndex)
     this.#leading?.tick()
     this.#following?.tick()
-    if (this.#ticks % REPEAT_AFTER_TICKS === 0) this.#repeat()
+    const repeats = this.#pulse.tick()
+    if (repeats === 'all') this.#repeat()
+    else if (repeats === 'to observers') this.#downstreams.tellObservers(this.commitIndex)
     return this.#state.takeEffects()
   }
 

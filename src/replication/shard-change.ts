@@ -9,6 +9,7 @@ import { activated, hasEnoughMembers, memberAt } from './configuration.js'
 import type { Body } from './effects.js'
 import type { NodeTable } from './node-table.js'
 import { propose, type Seal } from './proposal.js'
+import { Repeats } from './repeats.js'
 import type { ShardRecord } from './shard-record.js'
 
 /** Who is alive and has not sealed by then is left out, ms ... */
@@ -30,6 +31,9 @@ interface Sealing {
   readonly name: 'sealing'
   readonly epoch: number
   readonly sinceMs: number
+  /** When somebody last answered. */
+  heardMs: number
+  readonly repeats: Repeats
   readonly seals: Map<string, Seal>
   readonly asked: readonly string[]
   readonly force: Force | undefined
@@ -42,7 +46,7 @@ type Phase =
   | { readonly name: 'reserving'; readonly epoch: number; readonly force: Force | undefined }
   | Sealing
   | { readonly name: 'proposing'; readonly configuration: Configuration; readonly force: Force | undefined }
-  | { readonly name: 'configuring'; readonly configuration: Configuration }
+  | { readonly name: 'configuring'; readonly configuration: Configuration; readonly repeats: Repeats }
   | {
       readonly name: 'recording'
       readonly configuration: Configuration
@@ -107,7 +111,7 @@ export class ShardChange {
     const phase = this.#phase
     if (phase.name === 'draining') this.#drain(phase.untilMs)
     else if (phase.name === 'sealing') this.#seal(phase)
-    else if (phase.name === 'configuring') this.#configure(phase.configuration)
+    else if (phase.name === 'configuring') this.#configure(phase.configuration, phase.repeats)
   }
 
   sealed(from: string, incarnation: number, epoch: number, summary: ReplicaSummary): void {
@@ -116,6 +120,7 @@ export class ShardChange {
     if (this.#context.nodes.incarnationAt(from) !== incarnation || summary.adoptedEpoch !== epoch) return
     if (!phase.asked.includes(from)) return
     phase.seals.set(from, { incarnation, summary })
+    phase.heardMs = this.#context.nodes.nowMs
     if (this.#unsealed(phase).length === 0) this.#propose(phase)
   }
 
@@ -153,6 +158,8 @@ export class ShardChange {
         name: 'sealing',
         epoch,
         sinceMs: nodes.nowMs,
+        heardMs: nodes.nowMs,
+        repeats: new Repeats(),
         seals: new Map(),
         asked,
         force,
@@ -160,9 +167,10 @@ export class ShardChange {
       this.#phase = sealing
       this.#seal(sealing)
     } else if (phase.name === 'proposing') {
-      this.#phase = { name: 'configuring', configuration: phase.configuration }
+      const repeats = new Repeats()
+      this.#phase = { name: 'configuring', configuration: phase.configuration, repeats }
       phase.force?.done(phase.configuration)
-      this.#configure(phase.configuration)
+      this.#configure(phase.configuration, repeats)
     } else if (phase.name === 'recording') {
       this.#phase = { name: 'idle' }
       this.#context.inOffice(phase.configuration, phase.before)
@@ -183,7 +191,10 @@ export class ShardChange {
     const isBirth = record.membership.active === null
     const isEnough = !isBirth && phase.seals.size >= record.listed.minInSync
     const maxMs = isEnough ? SEAL_MS_MAX : SEAL_BELOW_MIN_MS_MAX
-    if (unsealed.length === 0 || nodes.nowMs - phase.sinceMs >= maxMs) return this.#propose(phase)
+    // At birth nobody can be left out: as long as answers come, to ask all of them anew would only take longer.
+    const sinceMs = isBirth ? phase.heardMs : phase.sinceMs
+    if (unsealed.length === 0 || nodes.nowMs - sinceMs >= maxMs) return this.#propose(phase)
+    if (!phase.repeats.isDue(nodes.nowMs)) return
     for (const address of unsealed) send(address, phase.epoch, { $case: 'seal', value: {} })
   }
 
@@ -223,12 +234,13 @@ export class ShardChange {
     record.write({ current: configuration, recovery, left })
   }
 
-  #configure(configuration: Configuration): void {
+  #configure(configuration: Configuration, repeats: Repeats): void {
     const { nodes, send, heldUp } = this.#context
     if (memberFault(configuration, nodes) !== undefined || heldUp(configuration)) {
       this.#phase = { name: 'idle' }
       return
     }
+    if (!repeats.isDue(nodes.nowMs)) return
     for (const { address } of configuration.members) {
       send(address, configuration.epoch, { $case: 'configure', value: { configuration } })
     }

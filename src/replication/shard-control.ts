@@ -33,7 +33,8 @@ export interface ControlContext {
   send(to: string, epoch: number, body: Body): void
   /** Stores the value; `stored` is called with the outcome. */
   store(expectedRevision: number, membership: Membership): void
-  changed(): void
+  /** The shard map is another one; `isInOffice`: and whoever serves the shard now has just come into office. */
+  changed(isInOffice?: boolean): void
   /** Something that operators want to find in the log later. */
   note(message: string): void
 }
@@ -172,7 +173,7 @@ export class ShardControl {
     const before = this.#change.phase
     this.#change.stored()
     // Reports are stored now and then: nobody needs a new shard map for that.
-    if (this.#change.phase !== before) this.#context.changed()
+    if (this.#change.phase !== before) this.#context.changed(before === 'recording')
   }
 
   /** This process itself paused: the silence of others proves nothing. */

@@ -154,6 +154,29 @@ test('a map of an earlier life whose clock was ahead does not hide the newer one
   t.true(sends(effects).includes('shardMap to a'))
 })
 
+test('a node that beats ten times a second hears about once a second that it is known', t => {
+  const to = coordinator()
+  registers(to, 0, 'a')
+  const answers: string[] = []
+  for (let nowMs = 100; nowMs <= 3_000; nowMs += 100) answers.push(...sends(beats(to, nowMs, 'a')))
+  t.is(answers.filter(each => each === 'heartbeatAnswer to a').length, 3)
+})
+
+test('the steps of a change are one shard map at each tick, and a node that is late gets no map twice', t => {
+  const to = coordinator()
+  const maps = (effects: readonly CoordinatorEffect[]) =>
+    sends(effects).filter(each => each === 'shardMap to a').length
+  registers(to, 0, 'a')
+  to.tick(50)
+  // The shard is born: several maps of its own, none of which says who serves it.
+  t.is(maps(registers(to, 60, 'b')), 0)
+  t.is(maps(to.step({ type: 'stored', shard: 0, revision: 1 }, 70)), 0)
+  t.is(maps(beats(to, 80, 'a')), 0)
+  t.is(maps(to.tick(100)), 1)
+  t.is(maps(beats(to, 180, 'a')), 0, 'on its way')
+  t.is(maps(beats(to, 700, 'a')), 1, 'it may be lost')
+})
+
 test('messages without a body, of unknown shards and from strangers change nothing', t => {
   const to = coordinator()
   registers(to, 0, 'a')

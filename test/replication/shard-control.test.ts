@@ -54,6 +54,35 @@ test('only the Seal of this epoch and of the process that is alive counts', t =>
   t.deepEqual(bench.take(), ['seal 1 to b'])
 })
 
+test('whoever is slow to seal is asked again in ever longer pauses', t => {
+  const bench = new ControlBench(['a', 'b'])
+  bench.control.consider()
+  bench.completeStore()
+  bench.take()
+  bench.tick(35)
+  t.deepEqual(
+    bench.take().filter(each => each === 'seal 1 to b').length,
+    6,
+    'after 50, 150, 350, 750, 1,150 and 1,550 ms',
+  )
+})
+
+test('at birth nobody gives up while answers come', t => {
+  const bench = new ControlBench(['a', 'b', 'c'])
+  bench.control.consider()
+  bench.completeStore()
+  bench.tick(50)
+  bench.sealed('a', summaryOf(1))
+  bench.tick(50)
+  bench.sealed('b', summaryOf(1))
+  bench.tick(50)
+  t.is(bench.control.status, 'WAITING')
+  bench.sealed('c', summaryOf(1))
+  bench.completeStore()
+  t.is(bench.control.status, 'PROPOSED', 'and the epoch is the first')
+  t.is(bench.control.current?.epoch, 1)
+})
+
 test('a process that restarts after it sealed is asked again', t => {
   const bench = new ControlBench(['a', 'b'])
   bench.control.consider()
