@@ -3,9 +3,9 @@
  * orderly end: whoever serves long streams ends them first, then the server waits, then it closes by force.
  */
 import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from '@grpc/grpc-js'
-import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from '../log/logger.js'
 import { widenWindows } from './grpc-internals.js'
+import { Health } from './health.js'
 import { addReflection } from './reflection.js'
 
 /** The server's bounds and times. */
@@ -50,7 +50,7 @@ export class GrpcServer {
   /** Add services to it before `listen`. */
   readonly server: Server
   readonly #options: GrpcServerOptions
-  readonly #health: HealthImplementation
+  readonly #health = new Health()
   readonly #endStreams: (() => void)[] = []
   #stopping: Promise<void> | undefined
 
@@ -58,9 +58,8 @@ export class GrpcServer {
     this.#options = options
     this.server = new Server(SERVER_OPTIONS)
     widenWindows(this.server, ServerLimits.streamWindowBytes, ServerLimits.connectionWindowBytes)
-    this.#health = new HealthImplementation({ '': 'NOT_SERVING' })
-    for (const service of options.services) this.#health.setStatus(service, 'NOT_SERVING')
-    this.#health.addToServer(this.server)
+    this.setAllServing(false)
+    this.#health.addTo(this.server)
     addReflection(this.server, options.services)
   }
 
