@@ -7,6 +7,36 @@
 /** Ticks without all answers after which a barrier is begun anew, with a fresh nonce. */
 export const BARRIER_RETRY_TICKS = 10
 
+/**
+ * The pause doubles up to this many where the tree is slow: answers to an earlier nonce do not count (R2), so that a barrier
+ * which is begun anew before its answers can be there would never be answered.
+ */
+export const BARRIER_RETRY_TICKS_MAX = 80
+
+/** How long to wait for an answer before it is asked for again: longer each time, and as long as the last one took. */
+export class Patience {
+  #maxTicks = BARRIER_RETRY_TICKS
+  #ticks = 0
+
+  /** Something is asked for, or asked for again. */
+  begin(): void {
+    this.#ticks = 0
+  }
+
+  /** It was answered. */
+  answered(): void {
+    this.#maxTicks = Math.min(BARRIER_RETRY_TICKS_MAX, Math.max(BARRIER_RETRY_TICKS, 4 * this.#ticks))
+  }
+
+  /** Time passes while it is not. True when it is to be asked for again. */
+  tick(): boolean {
+    this.#ticks += 1
+    if (this.#ticks < this.#maxTicks) return false
+    this.#maxTicks = Math.min(BARRIER_RETRY_TICKS_MAX, 2 * this.#maxTicks)
+    return true
+  }
+}
+
 /** Reads that may wait at one replica; more are refused. */
 export const WAITING_READS_MAX = 65_536
 
@@ -17,7 +47,7 @@ export class HeadBarrier<Read> {
   #running: Read[] = []
   #waiting: Read[] = []
   #unanswered: Set<string> | undefined
-  #ticks = 0
+  #patience = new Patience()
 
   get isRunning(): boolean {
     return this.#unanswered !== undefined
@@ -43,7 +73,7 @@ export class HeadBarrier<Read> {
     this.#waiting = []
     this.#readIndex = commitIndex
     this.#unanswered = new Set(children)
-    this.#ticks = 0
+    this.#patience.begin()
     return this.#nonce
   }
 
@@ -58,14 +88,13 @@ export class HeadBarrier<Read> {
     const reads = this.#running
     this.#running = []
     this.#unanswered = undefined
+    this.#patience.answered()
     return { readIndex: this.#readIndex, reads }
   }
 
   /** True when the running barrier got no answer for too long and must be begun anew. */
   tick(): boolean {
-    if (this.#unanswered === undefined) return false
-    this.#ticks += 1
-    return this.#ticks >= BARRIER_RETRY_TICKS
+    return this.#unanswered !== undefined && this.#patience.tick()
   }
 
   /** Gives up: all reads that wait, to be refused. */
@@ -74,6 +103,7 @@ export class HeadBarrier<Read> {
     this.#running = []
     this.#waiting = []
     this.#unanswered = undefined
+    this.#patience = new Patience()
     return reads
   }
 }

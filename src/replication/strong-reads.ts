@@ -2,7 +2,7 @@
  * Strong reads at one replica (R1 to R3). The head runs barriers; any other member asks the head for a read index,
  * one question for all reads that wait, and answers once it holds that much.
  */
-import { BARRIER_RETRY_TICKS, HeadBarrier, MemberBarrier, WAITING_READS_MAX } from './barrier.js'
+import { HeadBarrier, MemberBarrier, Patience, WAITING_READS_MAX } from './barrier.js'
 import type { Body, Effect } from './effects.js'
 
 /** A read that waits at the head: a ticket of its own driver, or a question from another member. */
@@ -28,7 +28,8 @@ export class StrongReads {
   #barrier = new HeadBarrier<HeadRead>()
   #member = new MemberBarrier()
   #questions = 0
-  #asked: { id: number; tickets: number[]; ticks: number } | undefined
+  #asked: { id: number; tickets: number[] } | undefined
+  #askPatience = new Patience()
   #waiting: number[] = []
   #granted: { index: number; tickets: number[] }[] = []
 
@@ -56,6 +57,7 @@ export class StrongReads {
     if (this.#asked?.id !== answer.id) return
     const { tickets } = this.#asked
     this.#asked = undefined
+    this.#askPatience.answered()
     if (answer.refused !== '') this.#refuse(tickets, answer.refused)
     else this.#granted.push({ index: answer.index, tickets })
     const applied = this.#context.appliedIndex
@@ -100,14 +102,14 @@ export class StrongReads {
     this.#asked = undefined
     this.#waiting = []
     this.#member = new MemberBarrier()
+    this.#askPatience = new Patience()
     this.#refuse([...open, ...waiting], reason)
   }
 
   tick(): void {
     if (this.#barrier.tick()) this.#beginBarrier()
     if (this.#asked === undefined) return
-    this.#asked.ticks += 1
-    if (this.#asked.ticks < BARRIER_RETRY_TICKS) return
+    if (!this.#askPatience.tick()) return
     this.#waiting.unshift(...this.#asked.tickets)
     this.#ask()
   }
@@ -139,7 +141,8 @@ export class StrongReads {
 
   #ask(): void {
     this.#questions += 1
-    this.#asked = { id: this.#questions, tickets: this.#waiting, ticks: 0 }
+    this.#asked = { id: this.#questions, tickets: this.#waiting }
+    this.#askPatience.begin()
     this.#waiting = []
     this.#send(this.#context.head!, { $case: 'readIndex', value: { id: this.#questions } })
   }

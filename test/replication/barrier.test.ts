@@ -103,3 +103,24 @@ test('a member has its subtree complete once, when the last child answers the ne
   t.true(barrier.answer(2, 'c'))
   t.false(barrier.answer(2, 'c'))
 })
+
+test('a tree that answers more slowly than a barrier is begun anew is given more time, and then as much as it needed', t => {
+  const barrier = new HeadBarrier<number>()
+  const slowTicks = BARRIER_RETRY_TICKS + 5
+  /** Ticks until the barrier is answered; each nonce's answer takes as long. */
+  const answeredAfter = () => {
+    barrier.wait(1)
+    let nonce = barrier.begin(0, ['b'])
+    let ticks = 0
+    for (let sinceBegin = 0; ; ticks += 1) {
+      if (sinceBegin === slowTicks) barrier.answer(nonce, 'b')
+      if (barrier.finish() !== undefined) return ticks
+      sinceBegin += 1
+      if (!barrier.tick()) continue
+      nonce = barrier.begin(0, ['b'])
+      sinceBegin = 0
+    }
+  }
+  t.true(answeredAfter() > slowTicks)
+  t.is(answeredAfter(), slowTicks)
+})
