@@ -8,9 +8,17 @@ import {
   ConfigurationStatus,
 } from '../generated/varve/v1/replication.js'
 
+/** The members of each configuration by address: every message asks for its sender, and a chain may be long. */
+const MEMBERS = new WeakMap<Configuration, ReadonlyMap<string, ConfigurationMember>>()
+
 /** The member at this address, whatever its incarnation. */
 export function memberAt(configuration: Configuration, address: string): ConfigurationMember | undefined {
-  return configuration.members.find(member => member.address === address)
+  let members = MEMBERS.get(configuration)
+  if (members === undefined) {
+    members = new Map(configuration.members.map(member => [member.address, member]))
+    MEMBERS.set(configuration, members)
+  }
+  return members.get(address)
 }
 
 /** True if this very process (I2: address and incarnation) is a member. */
@@ -47,17 +55,27 @@ export function configurationFault(configuration: Configuration): string | undef
   if (epoch < 1) return `epoch ${epoch} is not positive`
   if (addresses.size !== members.length) return 'an address is named twice'
   if (memberAt(configuration, head)?.upstream !== '') return `head ${head} is not a member without upstream`
+  const hanging = new Set([head])
   for (const member of members) {
-    if (!reachesHead(configuration, member)) return `${member.address} does not hang on the head`
+    if (!reachesHead(configuration, member, hanging)) return `${member.address} does not hang on the head`
   }
   return undefined
 }
 
-function reachesHead(configuration: Configuration, member: ConfigurationMember): boolean {
+/** `hanging`: those of whom that is known; whoever is met on the way is added. */
+function reachesHead(
+  configuration: Configuration,
+  member: ConfigurationMember,
+  hanging: Set<string>,
+): boolean {
+  const way = new Set<string>()
   let at: ConfigurationMember | undefined = member
-  for (let hops = 0; at !== undefined && hops <= configuration.members.length; hops += 1) {
-    if (at.address === configuration.head) return true
+  while (at !== undefined && !hanging.has(at.address)) {
+    if (way.has(at.address)) return false
+    way.add(at.address)
     at = memberAt(configuration, at.upstream)
   }
-  return false
+  if (at === undefined) return false
+  for (const address of way) hanging.add(address)
+  return true
 }
