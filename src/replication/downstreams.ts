@@ -159,6 +159,11 @@ export class Downstreams {
     for (const each of this.#all()) this.#tellCommit(each, commitIndex, repeat)
   }
 
+  /** The same, but not to those whom a record went to since the last time: where writes go on, the next one tells them. */
+  tellQuiet(commitIndex: number): void {
+    for (const each of this.#all()) if (!each.takeSent()) this.#tellCommit(each, commitIndex, false)
+  }
+
   /** Lets observers hear that they are not forgotten, which they ask about sooner than children. */
   tellObservers(commitIndex: number): void {
     for (const each of this.#observers.values()) this.#tellCommit(each, commitIndex, true)

@@ -17,6 +17,12 @@ import { RECEIPT_SIZE_BYTES } from './progress.js'
 const OBSERVER_ASK_TICKS = 20
 const MEMBER_ASK_TICKS = 80
 
+/**
+ * A Follow that is not answered is repeated after one tick, and then in pauses that double up to this many: the upstream
+ * keeps it until it can answer, which in a long chain takes a while.
+ */
+const ASK_PAUSE_TICKS_MAX = 8
+
 export class Following {
   readonly upstream: string
   readonly #context: EpochContext
@@ -31,6 +37,8 @@ export class Following {
   #reportSent = -1
   #receivedUnsaidBytes = 0
   #hasAskedThisTick = false
+  #ticksToAsk = 1
+  #askPauseTicks = 1
 
   /** `isLearner`: it is not counted, and may begin anew in the middle of an epoch. */
   constructor(upstream: string, recovery: Recovery | undefined, isLearner: boolean, context: EpochContext) {
@@ -56,7 +64,7 @@ export class Following {
   /** A question that may be lost, or that the upstream could not take yet, is asked again. */
   tick(): void {
     this.#hasAskedThisTick = false
-    if (this.#state === 'asking') this.#ask()
+    if (this.#state === 'asking') this.#askUnanswered()
     this.#ticksUnheard += 1
     const askTicks = this.#isLearner ? OBSERVER_ASK_TICKS : MEMBER_ASK_TICKS
     if (this.isMatched && this.#ticksUnheard % askTicks === 0) this.#askAgain()
@@ -156,14 +164,21 @@ export class Following {
       return emit({ type: 'alarm', message })
     }
     emit({ type: 'append', record })
-    if (record.epoch === epoch) this.#holdsEpoch = true
-    // Forwarded before it is applied: the next replica's work and this one's sync go on meanwhile.
-    downstreams.forward(record, this.#context.commitIndex)
-    emit({ type: 'apply', record })
+    if (record.epoch === epoch && !this.#holdsEpoch) {
+      this.#holdsEpoch = true
+      // Before it is synced here: what the head's log holds does not depend on that, and a long chain need not wait for one
+      // disk after the other.
+      this.#leadOn()
+    }
     if (commitIndex > this.#commitHeard) this.#commitHeard = commitIndex
-    if (!this.isMatched) return
     // The append's effect is still to come: the record's end is what the log will show after it.
-    this.#context.commitTo(Math.min(this.#commitHeard, record.lastIndex))
+    const committed = this.isMatched ? Math.min(this.#commitHeard, record.lastIndex) : 0
+    // Forwarded before it is applied: the next replica's work and this one's sync go on meanwhile. The record carries the
+    // news of the commit on: told one record later at each hop, the end of a long chain would hear of it by messages alone.
+    downstreams.forward(record, Math.max(this.#context.commitIndex, committed))
+    emit({ type: 'apply', record })
+    if (!this.isMatched) return
+    this.#context.commitTo(committed)
     this.#context.applied(record.lastIndex)
     this.#acknowledge(record.lastIndex)
   }
@@ -195,6 +210,14 @@ export class Following {
     const { logId, lastIndex } = log
     const value = { logId, lastIndex, commitIndex, epochs: epochEnds(log) }
     this.#context.send(this.upstream, { $case: 'follow', value })
+  }
+
+  #askUnanswered(): void {
+    this.#ticksToAsk -= 1
+    if (this.#ticksToAsk > 0) return
+    this.#askPauseTicks = Math.min(ASK_PAUSE_TICKS_MAX, this.#askPauseTicks * 2)
+    this.#ticksToAsk = this.#askPauseTicks
+    this.#ask()
   }
 
   /** Records are missing. Asked once a tick, however many come that do not fit: each answer brings a whole window. */

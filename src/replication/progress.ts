@@ -37,6 +37,7 @@ export class Progress {
   commitIndexSent = 0
   #inFlight: { lastIndex: number; sizeBytes: number }[] = []
   #inFlightBytes = 0
+  #hasSent = false
   #windowBytes = WINDOW_SIZE_BYTES_FIRST
   #allowanceBytes = Number.POSITIVE_INFINITY
   #idleTicks = 0
@@ -78,6 +79,14 @@ export class Progress {
     this.#inFlightBytes += record.bytes.length
     this.#allowanceBytes -= record.bytes.length
     this.nextIndex = record.lastIndex + 1
+    this.#hasSent = true
+  }
+
+  /** Whether a record was sent since this was asked last. */
+  takeSent(): boolean {
+    const hasSent = this.#hasSent
+    this.#hasSent = false
+    return hasSent
   }
 
   /** Takes a report in; late and repeated ones change nothing. */

@@ -1,6 +1,6 @@
 /** When a replica says again what may have been lost: often while something happens, seldom while nothing does. */
 
-/** Ticks after which a Ready, report or commit that may be lost is repeated. A Follow is repeated every tick. */
+/** Ticks after which a Ready, report or commit that may be lost is repeated. */
 const REPEAT_AFTER_TICKS = 5
 
 /** The same where nothing has happened for BUSY_TICKS: what was said last has been repeated then, and an idle shard is quiet. */

@@ -198,7 +198,7 @@ export class Replica {
     this.#reads.tick()
     this.#downstreams.tick(this.commitIndex)
     // The next record carries the news; only where none comes is it worth a message, and that can wait for a tick.
-    this.#downstreams.tellCommit(this.commitIndex)
+    this.#downstreams.tellQuiet(this.commitIndex)
     this.#leading?.tick()
     this.#following?.tick()
     const repeats = this.#pulse.tick()
@@ -302,9 +302,9 @@ export class Replica {
 
   #prepare(part: Part): void {
     const { configuration } = part
+    if (this.#part?.configuration.epoch === configuration.epoch) return
     const fault = configurationFault(configuration)
     if (fault !== undefined) return this.#state.alarm(`epoch ${configuration.epoch}: ${fault}`)
-    if (this.#part?.configuration.epoch === configuration.epoch) return
     if (configuration.epoch > this.epoch) this.#adopt(configuration.epoch)
     if (this.#log.logId === '') this.#state.emit({ type: 'setLogId', logId: configuration.logId })
     else if (this.#log.logId !== configuration.logId) {
