@@ -40,6 +40,19 @@ test('variants are merged over what they share, and a workload of another kind s
   t.false('keys' in ycsb!.workload)
 })
 
+test('a variant takes a field away with null', t => {
+  const ramp = [{ clients: 1, for: '1s' }]
+  const { variants } = readExperimentValue(
+    {
+      name: 'x',
+      workload: { kind: 'normal', ramp },
+      variants: [{ name: 'a', workload: { ramp: null, operations: 5 } }],
+    },
+    'x.json',
+  )
+  t.like(variants[0]!.description.workload, { operations: 5, ramp: undefined })
+})
+
 test('repetitions have seeds of their own, the same for all variants', t => {
   const experiment = readExperimentValue(
     { name: 'x', seed: 7, repetitions: 2, workload: load, variants: [{ name: 'a' }, { name: 'b' }] },

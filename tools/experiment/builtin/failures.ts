@@ -1,13 +1,10 @@
 /** Members of every role fail in every way, leave and come back, while clients go on. */
 
 import type { Verdict } from '../../history/verdict.js'
-import { duration, plural } from '../../text.js'
-import type { FaultEvent } from '../record/events.js'
-import type { RecordedRun } from '../record/recorded-run.js'
 import type { JudgedRun } from '../run-experiment.js'
 import type { Builtin } from './builtin.js'
 import { conclude as always } from './conclude.js'
-import { judged, measured } from './measured.js'
+import { pauses, requests } from './pauses.js'
 
 const CHAIN_FAULTS = [
   { at: '3s', kill: 'HEAD' },
@@ -53,48 +50,7 @@ const description = {
 }
 
 function conclude(runs: readonly JudgedRun[]): Verdict[] {
-  return [...always(runs), ...runs.map(pauses), requests(runs)]
-}
-
-/** A fault's effect is over before the next one: they are three seconds apart. */
-const EFFECT_MS_MAX = 3_000
-
-/** How long nothing was answered after each fault: what its clients saw of it. */
-function pauses({ run }: JudgedRun): Verdict {
-  const answersMs = run.operations
-    .flatMap(({ outcome, returnedMs }) => (outcome === 'ok' && returnedMs !== null ? [returnedMs] : []))
-    .sort((a, b) => a - b)
-  const found = run.faults.map(fault => `${nameOf(fault)} ${duration(longestPause(answersMs, fault.atMs))}`)
-  return measured(`longest time without an answer, ${run.name}`, found.join(', '))
-}
-
-function nameOf({ action, target }: FaultEvent): string {
-  return target === 'last' ? action : `${action} ${target}`
-}
-
-function longestPause(answersMs: readonly number[], fromMs: number): number {
-  let longest = 0
-  let before = fromMs
-  for (const each of answersMs) {
-    if (each < fromMs) continue
-    if (before > fromMs + EFFECT_MS_MAX) break
-    longest = Math.max(longest, each - before)
-    before = each
-  }
-  return longest
-}
-
-/** Clients have ten seconds for each operation: a failover must never take them. */
-function requests(runs: readonly JudgedRun[]): Verdict {
-  const failed = runs.reduce((sum, { summary }) => sum + summary.failed + summary.unknown, 0)
-  const unavailable = runs.reduce((sum, { run }) => sum + countUnavailable(run), 0)
-  const found =
-    failed === 0 ? 'none failed' : `${plural(failed, 'operation')} failed, ${unavailable} with UNAVAILABLE`
-  return judged('operations that failed for their clients', failed === 0, found)
-}
-
-function countUnavailable({ operations }: RecordedRun): number {
-  return operations.filter(({ error }) => error?.startsWith('UNAVAILABLE') === true).length
+  return [...always(runs), ...runs.map(({ run }) => pauses(run)), requests(runs)]
 }
 
 export const failures: Builtin = { description, conclude }

@@ -6,16 +6,32 @@ import type { JudgedRun } from '../run-experiment.js'
 import type { Builtin } from './builtin.js'
 import { conclude as always } from './conclude.js'
 import { measured } from './measured.js'
+import { pauses, requests } from './pauses.js'
 
 const CHAIN_REPLICAS = [1, 3, 10, 20, 40, 60, 80]
 const STAR_REPLICAS = [3, 10, 20, 40, 60, 80]
+
+/** The longest chain once more, with clients that never stop while its members are killed. */
+const FAILING = {
+  name: 'chain of 80, killed',
+  cluster: { topology: 'chain', replicas: 80 },
+  workload: { ramp: null, clients: 8, duration: '75s', operations: 100_000, timeout: '30s' },
+  faults: [
+    { at: '5s', kill: 'HEAD' },
+    { at: '20s', start: 'last' },
+    { at: '30s', kill: 'MIDDLE' },
+    { at: '40s', start: 'last' },
+    { at: '50s', kill: 'TAIL' },
+    { at: '60s', start: 'last' },
+  ],
+}
 
 const description = {
   name: 'scale',
   title: 'One to eighty replicas of one shard',
   about:
     'Every replica is a process of its own with a LevelDB of its own, all on this machine, whose cores they share. First one ' +
-    'client, then 64 at once; half writes, uniform over 400 keys, strong.',
+    'client, then 64 at once; half writes, uniform over 400 keys, strong. Last, head, middle and tail of the longest chain are killed.',
   cluster: { shards: 1 },
   consistency: 'strong',
   workload: {
@@ -37,15 +53,19 @@ const description = {
       name: `star of ${replicas}`,
       cluster: { topology: 'star', replicas },
     })),
+    FAILING,
   ],
 }
 
 function conclude(runs: readonly JudgedRun[]): Verdict[] {
+  const failing = runs.filter(({ run }) => run.faults.length > 0)
+  const quiet = runs.filter(each => !failing.includes(each))
   const shapes = (['chain', 'star'] as const).flatMap(shape => {
-    const own = runs.filter(({ summary }) => summary.topology === shape)
+    const own = quiet.filter(({ summary }) => summary.topology === shape)
     return own.length === 0 ? [] : growth(shape, own)
   })
-  return [...always(runs), ...shapes, memory(runs)]
+  const faults = failing.length === 0 ? [] : [...failing.map(({ run }) => pauses(run)), requests(failing)]
+  return [...always(runs), ...shapes, memory(runs), ...faults]
 }
 
 /** Every measure from the smallest cluster to the largest. */

@@ -83,11 +83,18 @@ function experimentOf(shared: Description, variants: readonly Variant[]): Experi
   return { name, title: shared.title === '' ? name : shared.title, about, repetitions, variants }
 }
 
-/** Objects field by field, all else as a whole. A workload of another kind shares nothing with the one before. */
+/**
+ * Objects field by field, all else as a whole; null takes a field away. A workload of another kind shares nothing with the
+ * one before.
+ */
 function merge(base: Record<string, unknown>, changes: Record<string, unknown>): Record<string, unknown> {
   const merged = { ...base }
   for (const [field, change] of Object.entries(changes)) {
     const before = merged[field]
+    if (change === null) {
+      delete merged[field]
+      continue
+    }
     const isOther = isObject(change) && isObject(before) && 'kind' in change && change.kind !== before.kind
     merged[field] = isObject(change) && isObject(before) && !isOther ? merge(before, change) : change
   }
