@@ -53,9 +53,14 @@ export class FaultMaker {
     }
   }
 
+  /** Resolves when all that was begun is done, or has failed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
   /** Undoes what still holds: starts who is down, wakes who is silent. Resolves when that is done. */
   async heal(): Promise<void> {
-    await Promise.all(this.#underWay)
+    await this.settled()
     const { cluster } = this.#options
     for (const address of this.#paused) await cluster.resume(address).catch(() => {})
     this.#paused.clear()
