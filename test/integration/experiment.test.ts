@@ -121,11 +121,15 @@ test('Ctrl-C ends all processes, and what was recorded until then is written', a
   t.deepEqual(processesOf(out), [])
 })
 
-test('an experiment that is killed leaves no process behind', async t => {
-  const { file, out } = given(t, endless)
+test('an experiment that is killed leaves no process behind, a silent one neither', async t => {
+  const { file, out } = given(t, { ...endless, faults: [{ at: '0.2s', pause: 'TAIL' }] })
   const run = varve(t, ['experiment', file, '--out', out])
   await underLoad(run)
   t.is(processesOf(out).length, 4)
+  await eventually(
+    () => readFileSync(join(out, 'events.jsonl'), 'utf8').includes('"action":"pause"'),
+    () => 'nobody was made silent',
+  )
   run.child.kill('SIGKILL')
   await run.ended
   await eventually(
@@ -149,6 +153,24 @@ test('a cluster that runs already is used as it is, and goes on with what it hel
   for await (const { key } of client.scan({ keysOnly: true })) keys.push(key)
   t.true(keys.every(key => key === 'held/before' || key.startsWith('experiment/')))
   t.true(keys.length > 5)
+})
+
+test('runs on one running cluster do not see each other', async t => {
+  const held = await TestCluster.start(t, { shards: 1, replicas: 3 })
+  const { file, out } = given(t, {
+    cluster: { endpoints: [held.config.coordinator] },
+    workload: { kind: 'ycsb', workload: 'E', records: 50, clients: 3, operations: 300 },
+    repetitions: 2,
+  })
+  const run = varve(t, ['experiment', file, '--out', out])
+  t.is(await run.ended, 0, run.output())
+  const { runs, conclusions } = summaryIn(out)
+  t.deepEqual(
+    runs.map(({ answered }) => answered),
+    [300, 300],
+  )
+  t.true(runs[0]!.operations.some(({ scan }) => scan > 100))
+  t.true(conclusions.every(({ ok }) => ok))
 })
 
 test('what cannot be done is told before anything is started', async t => {

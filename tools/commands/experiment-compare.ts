@@ -17,6 +17,8 @@ export function addExperimentCompare(experiment: Command): void {
     .description('put the figures of two experiments side by side')
     .argument('<a>', 'the folder of one')
     .argument('<b>', 'the folder of the other')
+    // The options of the command above it are not its own.
+    .configureHelp({ visibleGlobalOptions: () => [...(experiment.parent?.options ?? [])] })
     .option('--html <file>', 'also write a page with the figures of both, on the same scales')
     .action((a: string, b: string, _options, command: Command) =>
       compare(a, b, command.optsWithGlobals<CompareOptions>()),

@@ -60,10 +60,11 @@ async function experiment(name: string | undefined, options: ExperimentOptions):
   const { readExperimentValue } = await import('../experiment/description/variants.js')
   const { withOptions } = await import('../experiment/description/overrides.js')
   const described = withOptions(given, options)
+  const experiment = readExperimentValue(described, name)
   if (options.show) return print(`${JSON.stringify(described, null, 2)}\n`)
   const { withRunFiles } = await import('../experiment/description/run-files.js')
-  const read = await withRunFiles(readExperimentValue(described, name))
-  await run(read, builtin, name, options)
+  const read = await withRunFiles(experiment)
+  await run({ described, read, builtin, where: name }, options)
 }
 
 async function list({ output }: ExperimentOptions): Promise<void> {
@@ -85,12 +86,17 @@ async function descriptionOf(name: string, builtin: Builtin | undefined): Promis
   return readDescriptionFile(name)
 }
 
-async function run(
-  read: Experiment,
-  builtin: Builtin | undefined,
-  where: string,
-  options: ExperimentOptions,
-): Promise<void> {
+/** An experiment that can be run. */
+interface Runnable {
+  /** As it was written, with the options of the command line. */
+  readonly described: unknown
+  readonly read: Experiment
+  readonly builtin: Builtin | undefined
+  /** What it is called in messages. */
+  readonly where: string
+}
+
+async function run({ described, read, builtin, where }: Runnable, options: ExperimentOptions): Promise<void> {
   const { ExperimentFolder } = await import('../experiment/record/experiment-folder.js')
   const { checkMachine, planClusters } = await import('../experiment/description/cluster-plan.js')
   const { runExperiment } = await import('../experiment/run-experiment.js')
@@ -106,6 +112,7 @@ async function run(
   try {
     const result = await runExperiment({
       experiment: read,
+      described,
       configOf: (planned: PlannedRun): ClusterConfig | undefined => configs.get(planned.variant),
       conclude,
       folder,

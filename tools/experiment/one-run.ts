@@ -12,6 +12,7 @@ import type { PlannedRun } from './description/variants.js'
 import type { ExperimentFolder } from './record/experiment-folder.js'
 import type { Recorder } from './record/recorder.js'
 import { RunRecord } from './record/run-record.js'
+import { runningPrefix } from './record/running-prefix.js'
 import { Sampler } from './record/sampler.js'
 import type { LoadProcessEvent, LoadTotals, PrepareRequest, ProgressEvent } from './workload/load-protocol.js'
 
@@ -123,6 +124,8 @@ class Run {
       const state = await this.#whenQuiet()
       return { record: this.#record, totals, state }
     } finally {
+      // A cluster that goes on must not stay as a timeline that was cut short left it.
+      if (this.#options.config === undefined) await this.#faults.heal()
       await sampler.stop()
       this.#inspector.close()
     }
@@ -186,13 +189,14 @@ class Run {
   }
 
   #prepareRequest(): PrepareRequest {
-    const { planned, folder } = this.#options
+    const { planned, config, folder } = this.#options
     const { workload, seed, consistency, reads } = planned.description
+    const prefix = config === undefined ? runningPrefix(Date.now()) : ''
     return {
       kind: 'prepare',
       run: planned.name,
       endpoints: [this.#cluster.coordinator, ...this.#cluster.nodes],
-      workload,
+      workload: { ...workload, keyPrefix: `${prefix}${workload.keyPrefix}` },
       seed,
       consistency,
       reads,

@@ -31,6 +31,8 @@ export type ConfigOf = (planned: PlannedRun) => ClusterConfig | undefined
 
 export interface ExperimentOptions {
   readonly experiment: Experiment
+  /** What it was read from: left in the folder, to be run again. */
+  readonly described: unknown
   readonly configOf: ConfigOf
   readonly conclude: Conclude
   readonly folder: ExperimentFolder
@@ -59,7 +61,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   const startedMs = Date.now()
   const planned = plannedRuns(experiment)
   folder.create()
-  writeFileSync(folder.descriptionFile, `${JSON.stringify(experiment, null, 2)}\n`)
+  writeFileSync(folder.descriptionFile, `${JSON.stringify(options.described, null, 2)}\n`)
   const recorder = new Recorder(folder, {
     experiment: experiment.name,
     runs: planned.map(({ name }) => name),

@@ -50,7 +50,8 @@ export const latency: Figure = {
     }
     const hasUnusual = runs.some(run => all.get(run)?.some(each => isUnusual(run, each)))
     if (!hasUnusual) return sheet.drawing(y)
-    const note = 'Dashed: operations with another consistency than the run’s.'
+    const note =
+      'Dashed: operations with another consistency than the run’s; of a mixed run those that are not strong.'
     sheet.text(note, boxesAt(sheet, y)[0]!.left, y, { colour: sheet.theme.softInk })
     return sheet.drawing(y + 24)
   },
@@ -116,8 +117,9 @@ function pointsOf({ points }: LatencyDistribution) {
   return points.map(({ nines, latencyMs }) => [nines, latencyMs] as const)
 }
 
+/** Of a mixed run, whose clients are strong and weak in turn, the weak half is the dashed one. */
 function isUnusual({ about }: RecordedRun, { consistency }: LatencyDistribution): boolean {
-  return consistency !== about.consistency
+  return consistency !== (about.consistency === 'mixed' ? 'strong' : about.consistency)
 }
 
 /** An axis without labels of its own: the percentiles that people know are written below it. */

@@ -46,7 +46,8 @@ export const scaling: Figure = {
     const sheet = new Sheet(frame)
     const under = sheet.title(
       `Throughput (operations/s), latency (ms) and memory (MB) against ${size}`,
-      'One point a run; the horizontal axis is logarithmic. Latency counts from when an operation was due to be sent.',
+      'One point a run, or a step of its ramp; the horizontal axis is logarithmic. Latency counts from when an operation ' +
+        'was due to be sent.',
     )
     const colours = seriesColours(sheet.theme)
     const colourOf = (at: number) => colours[at % colours.length]!

@@ -27,9 +27,9 @@ function recordEvents(recorder: Recorder, run: RecordedRun): void {
   recorder.entries(run.name, stamped, orphans)
 }
 
-function writeHistory(folder: ExperimentFolder, { name, about, operations }: RecordedRun): void {
+function writeHistory(folder: ExperimentFolder, { name, about, preload, operations }: RecordedRun): void {
   const writer = new HistoryWriter(folder.historyPart(name), 'made up')
-  for (const operation of operations) {
+  for (const operation of [...preload, ...operations]) {
     const { invokedMs, returnedMs, intendedMs } = operation
     writer.write({
       ...operation,

@@ -71,6 +71,7 @@ export function makeRun(description: MadeRun): RecordedRun {
       replicas: description.shards * description.replicas,
     },
     log: writer.logs.flat(),
+    preload: [],
     orphans: [],
   }
 }

@@ -22,6 +22,7 @@ export function smallRun(given: Partial<RecordedRun> = {}): RecordedRun {
       shards: { s: ['a', 'b'] },
     },
     operations: [],
+    preload: [],
     samples: [],
     memberships: [],
     faults: [],

@@ -3,7 +3,7 @@
 import type { RecordedEntry, RecordedRun } from '../record/recorded-run.js'
 import { heldOver } from './hold-over.js'
 import { loadTime, type TimeSpan } from './load-time.js'
-import { placeAt, type ReplicaTrack, replicaTracks, SILENT_AFTER_MS } from './replica-track.js'
+import { placeAt, type ReplicaTrack, replicaTracks } from './replica-track.js'
 import { type ShardLog, shardLogs } from './shard-log.js'
 import { countUpTo } from './sorted.js'
 
@@ -66,7 +66,7 @@ function versionsBehind(
   const place = placeAt(track, ms)
   if (place < 0) return null
   const sampledMs = track.atMs[place]!
-  const headIndex = log.indexAt(ms - sampledMs > SILENT_AFTER_MS ? ms : sampledMs)
+  const headIndex = log.indexAt(ms - sampledMs > track.silentAfterMs ? ms : sampledMs)
   const held = countUpTo(indexes, track.samples[place]!.lastIndex)
   return Math.max(0, countUpTo(indexes, headIndex) - held)
 }

@@ -2,7 +2,7 @@
 
 import type { RecordedRun } from '../record/recorded-run.js'
 import { loadTime } from './load-time.js'
-import { type ReplicaTrack, replicaTracks, SILENT_AFTER_MS } from './replica-track.js'
+import { type ReplicaTrack, replicaTracks } from './replica-track.js'
 import { type ShardLog, shardLogs } from './shard-log.js'
 import { ascending, quantile } from './sorted.js'
 
@@ -40,7 +40,10 @@ export function replicaLags(run: RecordedRun): ReplicaLag[] {
       node: track.node,
       atMs: track.atMs,
       entriesBehind,
-      ...stretches(under.map(({ ms, place }) => ({ ms, isBehind: entriesBehind[place]! > 0 }))),
+      ...stretches(
+        under.map(({ ms, place }) => ({ ms, isBehind: entriesBehind[place]! > 0 })),
+        track.silentAfterMs,
+      ),
       medianEntries: quantile(sorted, 0.5) ?? 0,
       p99Entries: quantile(sorted, 0.99) ?? 0,
     }
@@ -51,14 +54,17 @@ function behind(track: ReplicaTrack, log: ShardLog): number[] {
   return track.samples.map(({ lastIndex }, place) => Math.max(0, log.indexAt(track.atMs[place]!) - lastIndex))
 }
 
-function stretches(samples: readonly { readonly ms: number; readonly isBehind: boolean }[]) {
+function stretches(
+  samples: readonly { readonly ms: number; readonly isBehind: boolean }[],
+  silentAfterMs: number,
+) {
   let laggingMs = 0
   let longestMs = 0
   let answeringMs = 0
   let stretchMs = 0
   for (const [place, { ms, isBehind }] of samples.entries()) {
     const lastedMs = (samples[place + 1]?.ms ?? ms) - ms
-    const isSilent = lastedMs > SILENT_AFTER_MS
+    const isSilent = lastedMs > silentAfterMs
     const heldMs = isSilent ? 0 : lastedMs
     answeringMs += heldMs
     if (isBehind) laggingMs += heldMs

@@ -1,6 +1,7 @@
 /** Latencies of a run's answered operations as percentiles, from an HDR histogram. */
 
 import { build, type Histogram } from 'hdr-histogram-js'
+import { isWrite } from '../../history/history-event.js'
 import type { RecordedOperation, RecordedRun } from '../record/recorded-run.js'
 
 const LONGEST_US = 600_000_000
@@ -16,6 +17,7 @@ export interface LatencyPoint {
 }
 
 export interface LatencyDistribution {
+  /** Scans are reads. */
   readonly kind: 'read' | 'write'
   readonly consistency: RecordedOperation['consistency']
   readonly count: number
@@ -73,5 +75,5 @@ function pointsOf(histogram: Histogram): LatencyPoint[] {
 }
 
 function kindOf({ type }: RecordedOperation): LatencyDistribution['kind'] {
-  return type === 'get' ? 'read' : 'write'
+  return isWrite({ type }) ? 'write' : 'read'
 }

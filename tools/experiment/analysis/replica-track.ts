@@ -2,10 +2,12 @@
 
 import type { ReplicaSample } from '../record/events.js'
 import type { RecordedRun } from '../record/recorded-run.js'
-import { countUpTo } from './sorted.js'
+import { ascending, countUpTo, quantile } from './sorted.js'
 
-/** A replica from which nothing came for so long is not running, or not to be reached. */
-export const SILENT_AFTER_MS = 1_000
+/** Silence is at least so long ... */
+const SILENT_AFTER_MS = 1_000
+/** ... and at least so many of the times after which the replica usually says something: seldom samples are no silence. */
+const SILENT_AFTER_SAMPLES = 3
 
 export interface ReplicaTrack {
   readonly shard: string
@@ -13,6 +15,8 @@ export interface ReplicaTrack {
   /** Ascending, each with the sample at the same place. */
   readonly atMs: readonly number[]
   readonly samples: readonly ReplicaSample[]
+  /** A replica from which nothing came for so long is not running, or not to be reached. */
+  readonly silentAfterMs: number
 }
 
 /** A track for each shard and node, by shard, then in the tree's first order; who joined later comes last. */
@@ -36,10 +40,16 @@ export function replicaTracks(run: RecordedRun): ReplicaTrack[] {
     }
   }
   const shards = [...new Set([...tracks.values()].map(({ shard }) => shard))]
-  return shards.flatMap(shard => [...tracks.values()].filter(track => track.shard === shard))
+  const measured = [...tracks.values()].map(track => ({ ...track, silentAfterMs: silentAfterMs(track.atMs) }))
+  return shards.flatMap(shard => measured.filter(track => track.shard === shard))
 }
 
 /** Place of the newest sample at that time or before; -1 where there is none. */
 export function placeAt({ atMs }: ReplicaTrack, ms: number): number {
   return countUpTo(atMs, ms) - 1
+}
+
+function silentAfterMs(atMs: readonly number[]): number {
+  const pauses = ascending(atMs.slice(1).map((ms, at) => ms - atMs[at]!))
+  return Math.max(SILENT_AFTER_MS, SILENT_AFTER_SAMPLES * (quantile(pauses, 0.5) ?? 0))
 }

@@ -12,8 +12,8 @@ const description = {
   name: 'availability',
   title: 'How many must live',
   about:
-    'Five replicas of one shard are killed one after another, the head each time, and none is started again. Half of the clients ask ' +
-    'for strong writes and reads, half for weak ones; each gives up after half a second.',
+    'Five replicas of one shard are killed one after another, the head each time, and none is started again. Half of ' +
+    'the clients ask for strong writes and reads, half for weak ones; each gives up after half a second.',
   cluster: { shards: 1, replicas: 5, topology: 'chain' },
   consistency: 'mixed',
   workload: { kind: 'normal', clients: 8, duration: '27s', timeout: '500ms' },

@@ -6,6 +6,7 @@ import { type Verdict, verdictOn } from '../../history/verdict.js'
 import { writeFates } from '../../history/weak-losses.js'
 import { count, plural } from '../../text.js'
 import type { RecordedOperation } from '../record/recorded-run.js'
+import { ownKey } from '../record/running-prefix.js'
 import type { JudgedRun } from '../run-experiment.js'
 
 /** Whether runs that were to do the same did, and what became of the writes. */
@@ -42,13 +43,13 @@ export function sameOperations(runs: readonly JudgedRun[]): Verdict[] {
   return [verdictOn('the runs were given the same operations', violations, found)]
 }
 
-/** Clients of a ramp, and of a file, take what comes next: which one sends an operation is a matter of time. */
+/** Of a file the next client takes the next operation: who sends it is a matter of time. All else is each client's own. */
 function byClient({ planned, run }: JudgedRun): Map<string, RecordedOperation[]> {
   const { workload } = planned.description
-  const isShared = workload.kind === 'run-file' || workload.ramp !== undefined
+  const isShared = workload.kind === 'run-file'
   const clients = new Map<string, RecordedOperation[]>()
   for (const operation of [...run.operations].sort((a, b) => a.id - b.id)) {
-    const name = isShared ? `the writers of "${operation.key}"` : operation.client
+    const name = isShared ? `the clients of "${ownKey(operation.key)}"` : operation.client
     const own = clients.get(name)
     if (own === undefined) clients.set(name, [operation])
     else own.push(operation)
@@ -60,7 +61,7 @@ function byClient({ planned, run }: JudgedRun): Map<string, RecordedOperation[]>
 
 function asked(operation: RecordedOperation): string {
   const { type, key, value } = operation
-  return JSON.stringify([type, key, isWrite(operation) ? value : null])
+  return JSON.stringify([type, ownKey(key), isWrite(operation) ? value : null])
 }
 
 /** Of all acknowledged writes: none that was strong may be lost, and every weak one that is must be an orphan. */
@@ -68,7 +69,8 @@ export function writesLost(runs: readonly JudgedRun[]): Verdict {
   const lost = { strong: 0, weak: 0, orphans: 0 }
   const writes = { strong: 0, weak: 0 }
   for (const { run } of runs) {
-    const { operations, log, orphans } = withDistinctValues(run)
+    const all = [...run.preload, ...run.operations]
+    const { operations, log, orphans } = withDistinctValues({ ...run, operations: all })
     for (const { operation, where } of writeFates(operations, log, orphans)) {
       const mode = operation.consistency === 'strong' ? 'strong' : 'weak'
       writes[mode] += 1

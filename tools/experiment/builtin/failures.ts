@@ -39,9 +39,10 @@ const description = {
   title: 'Members fail, leave and come back',
   about:
     'Head, middle and tail are killed (kill -9) and started again, a head ends in order, a node leaves and joins again, a ' +
-    'middle falls silent and the head dies with what only it has, a head falls silent. Clients retry by themselves: what they see is how long an operation takes.',
+    'middle falls silent and the head dies with what only it has, a head falls silent. Clients retry by themselves: ' +
+    'what they see is how long an operation takes.',
   cluster: { shards: 1, replicas: 5 },
-  workload: { kind: 'normal', clients: 8, duration: '51s', operations: 200_000 },
+  workload: { kind: 'normal', clients: 8, duration: '51s', operations: 1_000_000 },
   variants: [
     { name: 'chain, strong', consistency: 'strong', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },
     { name: 'chain, weak', consistency: 'weak', cluster: { topology: 'chain' }, faults: CHAIN_FAULTS },

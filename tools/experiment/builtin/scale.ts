@@ -31,7 +31,8 @@ const description = {
   title: 'One to eighty replicas of one shard',
   about:
     'Every replica is a process of its own with a LevelDB of its own, all on this machine, whose cores they share. First one ' +
-    'client, then 64 at once; half writes, uniform over 400 keys, strong. Last, head, middle and tail of the longest chain are killed.',
+    'client, then 64 at once; half writes, uniform over 400 keys, strong. Last, head, middle and tail of the longest ' +
+    'chain are killed.',
   cluster: { shards: 1 },
   consistency: 'strong',
   workload: {

@@ -24,6 +24,12 @@ export interface FaultMakerOptions {
   readonly onFault: (fault: Omit<FaultEvent, 'type' | 'run' | 'atMs'>, monotonicMs: number) => void
 }
 
+/** Who a fault is done to; the shard where a role in it was meant. */
+interface Meant {
+  readonly address: string
+  readonly shard?: string
+}
+
 export class FaultMaker {
   readonly #options: FaultMakerOptions
   readonly #down = new Set<string>()
@@ -41,15 +47,16 @@ export class FaultMaker {
   }
 
   /**
-   * Makes all faults in time; resolves when all have been begun, or when the signal aborts. One that takes long holds no
-   * later one up. What fails is told and is no error: the cluster may not be as the timeline's author thought.
+   * Makes all faults in time; resolves when all have been begun. One that takes long holds no later one up. What fails is
+   * told and is no error: the cluster may not be as the timeline's author thought. Where the signal aborts, those that are
+   * left are told as not made.
    */
   async run(faults: readonly Fault[], signal: AbortSignal): Promise<void> {
     for (const fault of faults) {
       const waitMs = fault.atMs - this.#options.sinceZeroMs()
       if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => {})
-      if (signal.aborted) return
-      for (const target of await this.#targets(fault)) this.#begin(fault, target)
+      if (signal.aborted) this.#tell(fault, { address: '' }, machineNowMs(), 'the load had ended before')
+      else for (const target of await this.#targets(fault)) this.#begin(fault, target)
     }
   }
 
@@ -71,44 +78,45 @@ export class FaultMaker {
     this.#down.clear()
   }
 
-  async #targets(fault: Fault): Promise<string[]> {
+  async #targets(fault: Fault): Promise<Meant[]> {
     try {
       return await this.#find(fault)
     } catch (error) {
-      this.#tell(fault, '', machineNowMs(), errorLine(error))
+      this.#tell(fault, { address: '' }, machineNowMs(), errorLine(error))
       return []
     }
   }
 
-  async #find({ action, target, shard }: Fault): Promise<string[]> {
+  async #find({ action, target, shard }: Fault): Promise<Meant[]> {
     const { cluster } = this.#options
     switch (target.kind) {
       case 'coordinator':
-        return [cluster.coordinator]
+        return [{ address: cluster.coordinator }]
       case 'address':
-        return [target.address]
+        return [{ address: target.address }]
       case 'number':
-        return [cluster.nodes[target.number - 1]!]
+        return [{ address: cluster.nodes[target.number - 1]! }]
       case 'all':
-        return [...this.#down]
+        return [...this.#down].map(address => ({ address }))
       case 'last': {
         const from = action === 'start' ? this.#down : action === 'resume' ? this.#paused : this.#left
         const last = [...from].at(-1)
         if (last === undefined) throw unavailable('nobody is there to do it to')
-        return [last]
+        return [{ address: last }]
       }
       case 'role': {
         const map = await this.#map()
-        return [addressOfRole(shardNamed(map, shard ?? map.shards[0]?.name, target.role), target.role)]
+        const named = shardNamed(map, shard ?? map.shards[0]?.name, target.role)
+        return [{ address: addressOfRole(named, target.role), shard: named.name }]
       }
     }
   }
 
-  #begin(fault: Fault, address: string): void {
+  #begin(fault: Fault, meant: Meant): void {
     const begunMs = machineNowMs()
-    const done = this.#act(fault, address).then(
-      () => this.#tell(fault, address, begunMs),
-      error => this.#tell(fault, address, begunMs, errorLine(error)),
+    const done = this.#act(fault, meant.address).then(
+      () => this.#tell(fault, meant, begunMs),
+      error => this.#tell(fault, meant, begunMs, errorLine(error)),
     )
     this.#underWay.add(done)
     void done.then(() => this.#underWay.delete(done))
@@ -161,9 +169,9 @@ export class FaultMaker {
     return findShardMap(inspector, [cluster.coordinator, ...cluster.nodes])
   }
 
-  #tell(fault: Fault, node: string, begunMs: number, problem?: string): void {
-    const { action, targetText: target, shard = '' } = fault
-    const what = { action, target, node, shard, tookMs: machineNowMs() - begunMs }
+  #tell(fault: Fault, { address, shard = '' }: Meant, begunMs: number, problem?: string): void {
+    const { action, targetText: target } = fault
+    const what = { action, target, node: address, shard, tookMs: machineNowMs() - begunMs }
     this.#options.onFault(problem === undefined ? what : { ...what, problem }, begunMs)
   }
 }

@@ -8,7 +8,8 @@ import { unavailable } from '../../exit-codes.js'
 import { clusterProcesses, describe, type ProcessSpec } from '../../local/cluster-processes.js'
 import { DataFolder } from '../../local/data-folder.js'
 import { endNode, type NodeProcess } from '../../local/node-process.js'
-import { liveProcess, signal } from '../../local/pid-file.js'
+import { Pause } from '../../local/pause.js'
+import { liveProcess } from '../../local/pid-file.js'
 import { accepts } from '../../local/ports.js'
 import { waitUntilReady } from '../../local/ready.js'
 import { Supervisor } from '../../local/supervisor.js'
@@ -46,7 +47,7 @@ export class OwnCluster implements ExperimentCluster {
   readonly #specs: readonly ProcessSpec[]
   readonly #supervisor: Supervisor
   readonly #forget: () => void
-  readonly #silent = new Set<string>()
+  readonly #paused = new Map<string, Pause>()
   /** Those that are to end: what becomes of them is no news. */
   readonly #told = new Set<string>()
   #startedInMs: number | undefined
@@ -98,8 +99,8 @@ export class OwnCluster implements ExperimentCluster {
   async end(address: string, isClean: boolean): Promise<void> {
     const found = this.#running(address)
     this.#told.add(address)
-    this.#silent.delete(address)
     await endNode(found, isClean, END_GRACE_MS)
+    await this.#letGo(address)
   }
 
   async start(address: string): Promise<void> {
@@ -117,13 +118,12 @@ export class OwnCluster implements ExperimentCluster {
   }
 
   async pause(address: string): Promise<void> {
-    signal(this.#running(address).pid, 'SIGSTOP')
-    this.#silent.add(address)
+    this.#paused.set(address, await Pause.begin(this.#running(address).pid))
   }
 
   async resume(address: string): Promise<void> {
-    signal(this.#running(address).pid, 'SIGCONT')
-    this.#silent.delete(address)
+    this.#running(address)
+    await this.#letGo(address)
   }
 
   async isRunning(address: string): Promise<boolean> {
@@ -139,6 +139,7 @@ export class OwnCluster implements ExperimentCluster {
   async #close(): Promise<void> {
     this.#supervisor.signalAll('SIGKILL')
     await this.#supervisor.stop()
+    for (const address of [...this.#paused.keys()]) await this.#letGo(address)
     this.#forget()
     cpSync(`${this.#folder.path}/logs`, this.#options.logDir, { recursive: true })
     rmSync(this.#folder.path, { recursive: true, force: true })
@@ -156,6 +157,11 @@ export class OwnCluster implements ExperimentCluster {
       signal,
       onActive: () => {},
     })
+  }
+
+  async #letGo(address: string): Promise<void> {
+    await this.#paused.get(address)?.end()
+    this.#paused.delete(address)
   }
 
   #onEnd({ address }: ProcessSpec, reason: string): void {

@@ -6,7 +6,7 @@ import { splitAddress } from '../../../src/node/address.js'
 import { findShardMap } from '../../connect.js'
 import { badUsage, unavailable } from '../../exit-codes.js'
 import { endNode, folderOf, type NodeProcess, nodeByStatus } from '../../local/node-process.js'
-import { signal } from '../../local/pid-file.js'
+import { Pause } from '../../local/pause.js'
 import { accepts } from '../../local/ports.js'
 import { startNode } from '../../local/start-node.js'
 import { nodesInMap } from '../../replica-role.js'
@@ -26,6 +26,7 @@ export class RunningCluster implements ExperimentCluster {
   readonly #inspector: Inspector
   /** Processes that the run ended or made silent: a node that does not answer cannot be found any more. */
   readonly #found = new Map<string, NodeProcess>()
+  readonly #paused = new Map<string, Pause>()
 
   /** Looks at the cluster at one of the endpoints. Exit code 3 where none answers. */
   static async at(endpoints: readonly string[]): Promise<RunningCluster> {
@@ -66,11 +67,12 @@ export class RunningCluster implements ExperimentCluster {
   }
 
   async pause(address: string): Promise<void> {
-    signal((await this.#process(address)).pid, 'SIGSTOP')
+    this.#paused.set(address, await Pause.begin((await this.#process(address)).pid))
   }
 
   async resume(address: string): Promise<void> {
-    signal((await this.#process(address)).pid, 'SIGCONT')
+    await this.#paused.get(address)?.end()
+    this.#paused.delete(address)
   }
 
   async isRunning(address: string): Promise<boolean> {
@@ -79,6 +81,7 @@ export class RunningCluster implements ExperimentCluster {
   }
 
   async close(): Promise<void> {
+    for (const pause of this.#paused.values()) await pause.end()
     this.#inspector.close()
   }
 

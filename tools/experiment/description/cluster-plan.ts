@@ -5,6 +5,7 @@ import { freemem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import {
   type ClusterConfig,
+  ClusterConfigError,
   checkClusterConfig,
   makeLocalConfig,
   nodesOf,
@@ -14,8 +15,9 @@ import { badUsage, unavailable } from '../../exit-codes.js'
 import { freePorts } from '../../local/free-ports.js'
 import { checkAddressesFree } from '../../local/ports.js'
 import { byteSize } from '../../text.js'
+import { RunningCluster } from '../cluster/running-cluster.js'
 import type { Description } from './description.js'
-import { checkTimeline } from './timeline-check.js'
+import { checkTimeline, type TimelineShape } from './timeline-check.js'
 import type { Experiment } from './variants.js'
 
 /** What a node process takes at the most, as measured with 80 of them (docs/experiments.md). */
@@ -57,13 +59,13 @@ async function planOwnCluster(
   const replicas = cluster.replicas ?? DEFAULT_REPLICAS
   const shards = cluster.shards ?? DEFAULT_SHARDS
   const nodes = cluster.nodes ?? replicas
-  return makeLocalConfig({
-    shards,
-    replicas,
-    nodes,
-    basePort: basePort ?? (await freePorts(nodes + 1)),
-    ...said,
-  })
+  const shape = { shards, replicas, nodes, basePort: basePort ?? (await freePorts(nodes + 1)), ...said }
+  try {
+    return makeLocalConfig(shape)
+  } catch (error) {
+    if (!(error instanceof ClusterConfigError)) throw error
+    throw badUsage(`${where}: ${error.message.replace(/^cluster: /, 'cluster.')}`)
+  }
 }
 
 /**
@@ -78,28 +80,29 @@ export async function planClusters(
   const configs = new Map<string, ClusterConfig>()
   for (const { name: variant, description } of variants) {
     const place = variant === name ? where : `${where}: ${variant}`
-    if (description.cluster.endpoints !== undefined) {
+    const { endpoints } = description.cluster
+    if (endpoints !== undefined) {
       checkRunning(description, place)
+      const running = await RunningCluster.at(endpoints)
+      checkFaults(description, running, place)
+      await running.close()
       continue
     }
     const config = await planOwnCluster(description, place, basePort)
+    checkFaults(description, { ...config, nodes: nodesOf(config) }, place)
     configs.set(variant, config)
-    const { durationMs, ramp } = description.workload
-    const rampMs = ramp?.reduce((sum, { forMs }) => sum + forMs, 0)
-    checkTimeline(
-      description.faults,
-      {
-        topology: config.topology,
-        coordinator: config.coordinator,
-        nodes: nodesOf(config),
-        shards: config.shards,
-        restarts: description.cluster.restart,
-        loadMs: durationMs ?? rampMs,
-      },
-      place,
-    )
   }
   return configs
+}
+
+function checkFaults(
+  { faults, workload, cluster }: Description,
+  { topology, coordinator, nodes, shards }: Omit<TimelineShape, 'restarts' | 'loadMs'>,
+  where: string,
+): void {
+  const { durationMs, ramp } = workload
+  const loadMs = durationMs ?? ramp?.reduce((sum, { forMs }) => sum + forMs, 0)
+  checkTimeline(faults, { topology, coordinator, nodes, shards, restarts: cluster.restart, loadMs }, where)
 }
 
 function checkRunning({ cluster }: Description, where: string): void {

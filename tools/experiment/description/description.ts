@@ -13,6 +13,9 @@ import { DURATION_MS_MAX, flag, word } from './fields.js'
 /** Processes that one machine could start for an experiment, whatever its memory. */
 export const NODES_MAX = 500
 
+/** What a node takes as an interval of its status (`WatchNodeStatus`). */
+const SAMPLE_MS_MIN = 10
+const SAMPLE_MS_MAX = 60_000
 const FAULTS_MAX = 1_000
 const FAULTS_ALLOWED = `allowed is a list of at most ${FAULTS_MAX} faults, such as {"at": "5s", "kill": "HEAD"}`
 const ENDPOINTS_ALLOWED = 'allowed is a list of at least one host:port'
@@ -42,7 +45,9 @@ const clusterSchema = strictFields(
 const recordSchema = strictFields(
   {
     /** How often every node says how it is. */
-    sampleEvery: duration(DURATION_MS_MAX).default(100),
+    sampleEvery: duration(SAMPLE_MS_MAX)
+      .refine(ms => ms >= SAMPLE_MS_MIN, { error: `allowed is at least ${SAMPLE_MS_MIN} ms` })
+      .default(100),
   },
   'what is recorded is an object',
 )
@@ -62,7 +67,7 @@ export const descriptionSchema = strictFields(
     /** Of writes, and of reads that `reads` does not name; mixed: every other client is strong, the others are weak. */
     consistency: word(['strong', 'weak', 'mixed']).default('strong'),
     reads: z.optional(word(['strong', 'weak', 'session'])),
-    workload: workloadSchema.prefault({ kind: 'normal' }),
+    workload: workloadSchema,
     faults: z
       .array(faultSchema, { error: FAULTS_ALLOWED })
       .max(FAULTS_MAX, { error: FAULTS_ALLOWED })

@@ -12,18 +12,14 @@ export interface Overrides {
   readonly endpoints: readonly string[]
 }
 
-/** Keys of an experiment on a cluster that holds other things begin so, unless the description says otherwise. */
-const PREFIX_ON_RUNNING = 'experiment/'
-
 /** The description with the options written into it, in its variants as well. */
 export function withOptions(given: unknown, options: Overrides): unknown {
   if (!isObject(given)) return given
-  const { seed, repetitions } = options
+  const { repetitions } = options
   const changed = changedPart(given, options)
   const { variants } = changed
   return {
     ...changed,
-    ...(seed === undefined ? {} : { seed }),
     ...(repetitions === undefined ? {} : { repetitions }),
     ...(Array.isArray(variants)
       ? { variants: variants.map(each => (isObject(each) ? changedPart(each, options, true) : each)) }
@@ -33,17 +29,13 @@ export function withOptions(given: unknown, options: Overrides): unknown {
 
 function changedPart(
   part: Record<string, unknown>,
-  { runFile, running, endpoints }: Overrides,
+  { seed, runFile, running, endpoints }: Overrides,
   isVariant = false,
 ): Record<string, unknown> {
-  const changed = { ...part }
+  const changed: Record<string, unknown> = { ...part, ...(seed === undefined ? {} : { seed }) }
   if (runFile !== undefined && isObject(part.workload)) changed.workload = asRunFile(part.workload, runFile)
   else if (runFile !== undefined && !isVariant) changed.workload = { kind: 'run-file', file: runFile }
   if (running && (part.cluster !== undefined || !isVariant)) changed.cluster = { endpoints }
-  if (running && !isVariant) {
-    const workload = isObject(changed.workload) ? changed.workload : { kind: 'normal' }
-    changed.workload = { keyPrefix: `${PREFIX_ON_RUNNING}${Date.now()}/`, ...workload }
-  }
   return changed
 }
 

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { badUsage } from '../../exit-codes.js'
 import { isObject } from '../../history/json-line.js'
+import { fileNameOf } from '../record/file-name.js'
 import { text } from '../workload/fields.js'
 import { type Description, descriptionSchema } from './description.js'
 import { readFields } from './fields.js'
@@ -61,8 +62,11 @@ export function readExperimentValue(given: unknown, where: string): Experiment {
     const merged = merge(base, changes)
     return { name, description: readFields(descriptionSchema, merged, place) }
   })
-  const twice = variants.find(({ name }, at) => variants.findIndex(each => each.name === name) !== at)
-  if (twice !== undefined) throw badUsage(`${where}: variants: "${twice.name}" given twice, names differ`)
+  // Their files are called after them.
+  const called = variants.map(({ name }) => fileNameOf(name).toLowerCase())
+  const twice = variants.find((_, at) => called.indexOf(called[at]!) !== at)
+  if (twice !== undefined)
+    throw badUsage(`${where}: variants: "${twice.name}" given twice, names differ in letters and digits`)
   return experimentOf(variants[0]!.description, variants)
 }
 

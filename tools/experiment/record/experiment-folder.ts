@@ -1,7 +1,7 @@
 /**
  * The folder that an experiment leaves (docs/experiments.md):
  *
- *   experiment.json   the description with all defaults filled in
+ *   experiment.json   the description, to be run again
  *   history.jsonl     every operation of every run, as clients saw it
  *   events.jsonl      samples, memberships, faults
  *   log.jsonl         the final logs; orphans.jsonl what was cut off them
@@ -15,6 +15,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { badUsage } from '../../exit-codes.js'
+import { fileNameOf } from './file-name.js'
 
 /** A folder in which clusters and unfinished histories are while runs are made. */
 const WORK = '.work'
@@ -112,9 +113,4 @@ export class ExperimentFolder {
     if (existsSync(this.eventsFile) && existsSync(this.historyFile)) return
     throw badUsage(`${given} holds no experiment: expected the folder that \`varve experiment\` left`)
   }
-}
-
-/** Names of variants are free text; files have letters, digits and a few signs. */
-function fileNameOf(run: string): string {
-  return run.replace(/[^A-Za-z0-9_.#-]/g, '_')
 }

@@ -8,6 +8,7 @@ import type { HistoryOperation, LoggedEntry } from '../../history/history-event.
 import { operationOf } from '../../history/history-file.js'
 import { parseLine } from '../../history/json-line.js'
 import type { StampedEntry } from '../../history/replica-log.js'
+import { PRELOAD_CLIENT } from '../workload/load-protocol.js'
 import type { ExperimentEvent, RunEvent } from './events.js'
 import { ExperimentFolder } from './experiment-folder.js'
 import type { RecordedExperiment } from './recorded-experiment.js'
@@ -61,12 +62,14 @@ export function runOf(name: string, { events, operations, log, orphans }: Parts)
   if (about === undefined) return undefined
   const of = <Type extends ExperimentEvent['type']>(type: Type) =>
     events.filter((event): event is Extract<ExperimentEvent, { type: Type }> => event.type === type)
+  const all = operations
+    .map(operation => relative(operation, about.zeroMonotonicMs))
+    .sort((a, b) => a.invokedMs - b.invokedMs)
   return {
     name,
     about,
-    operations: operations
-      .map(operation => relative(operation, about.zeroMonotonicMs))
-      .sort((a, b) => a.invokedMs - b.invokedMs),
+    operations: all.filter(({ client }) => client !== PRELOAD_CLIENT),
+    preload: all.filter(({ client }) => client === PRELOAD_CLIENT),
     samples: of('sample').sort((a, b) => a.atMs - b.atMs),
     memberships: of('membership'),
     faults: of('fault').sort((a, b) => a.atMs - b.atMs),

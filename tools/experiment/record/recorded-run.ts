@@ -31,7 +31,10 @@ export interface RecordedRun {
   /** Unique in the experiment: `strong`, `chain-60`, `weak#2` for a second repetition. */
   readonly name: string
   readonly about: RunEvent
+  /** Those of the load. */
   readonly operations: readonly RecordedOperation[]
+  /** What the workload wrote before its load began, such as YCSB's records. */
+  readonly preload: readonly RecordedOperation[]
   readonly samples: readonly SampleEvent[]
   readonly memberships: readonly MembershipEvent[]
   readonly faults: readonly FaultEvent[]

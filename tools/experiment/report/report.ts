@@ -7,6 +7,7 @@ import type { Verdict } from '../../history/verdict.js'
 import { machineLine } from '../../machine.js'
 import { duration, plural, wallTime } from '../../text.js'
 import type { ExperimentFolder } from '../record/experiment-folder.js'
+import { fileNameOf } from '../record/file-name.js'
 import type { RecordedRun } from '../record/recorded-run.js'
 import { type ExperimentSummary, isGreen } from '../summary/experiment-summary.js'
 import { RUN_COLUMNS, runRows } from '../summary/summary-text.js'
@@ -21,7 +22,7 @@ export function writeReport(
   const figures = reportFigures(runs)
   mkdirSync(folder.figuresDir, { recursive: true })
   for (const { figure, runs: shown, svg } of figures) {
-    const own = figure.of === 'runs' ? '' : `-${shown.join('-').replace(/[^A-Za-z0-9_.#-]+/g, '-')}`
+    const own = figure.of === 'runs' ? '' : `-${fileNameOf(shown[0]!)}`
     const name = `${figure.name}${own}`
     writeFileSync(join(folder.figuresDir, `${name}.svg`), svg)
   }
@@ -48,12 +49,13 @@ export function reportPage(summary: ExperimentSummary, figures: readonly ReportF
 }
 
 const RUNS_TEXT =
-  'ready: from the first start of a process until every shard served. Latencies count from when an operation was to be sent. ' +
-  'fresh: weak and session reads that missed no write that had been acknowledged before they began. memory: of the largest process.'
+  'ready: from the first start of a process until every shard served. Latencies count from when an operation was to be ' +
+  'sent. fresh: weak and session reads that missed no write that had been acknowledged before they began. memory: of the ' +
+  'largest process.'
 
 function introduction({ about, startedMs, tookMs, unfinished }: ExperimentSummary): Part[] {
   const when = `${wallTime(startedMs).slice(0, 19).replace('T', ' ')} UTC, ${duration(tookMs)}.`
-  const left = unfinished.length === 0 ? '' : ` It was interrupted; not finished: ${unfinished.join(', ')}.`
+  const left = unfinished.length === 0 ? '' : ` It ended early; not finished: ${unfinished.join(', ')}.`
   return [
     { kind: 'text', text: about },
     { kind: 'text', text: `${when}${left}` },

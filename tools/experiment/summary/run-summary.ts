@@ -7,6 +7,7 @@ import { latencyHistogram } from '../analysis/latency-distribution.js'
 import { loadTime } from '../analysis/load-time.js'
 import { type OperationCounts, operationCounts } from '../analysis/operation-counts.js'
 import { type ScalingRow, scalingRows } from '../analysis/scaling.js'
+import { ascending, quantile } from '../analysis/sorted.js'
 import { readStaleness } from '../analysis/staleness.js'
 import type { PlannedRun } from '../description/variants.js'
 import type { RecordedOperation, RecordedRun } from '../record/recorded-run.js'
@@ -132,15 +133,15 @@ function staleness(run: RecordedRun): StalenessSummary | null {
   const reads = readStaleness(run)
   if (reads.length === 0) return null
   const stale = reads.filter(({ versions }) => versions > 0)
-  const ages = stale.map(({ ageMs }) => ageMs).sort((a, b) => a - b)
-  const at = (share: number) => ages[Math.min(ages.length - 1, Math.floor(ages.length * share))] ?? 0
+  const ages = ascending(stale.map(({ ageMs }) => ageMs))
+  const at = (share: number) => quantile(ages, share) ?? 0
   return {
     reads: reads.length,
     fresh: reads.length - stale.length,
     versionsMax: stale.reduce((most, { versions }) => Math.max(most, versions), 0),
     ageP50Ms: at(0.5),
     ageP99Ms: at(0.99),
-    ageMaxMs: ages.at(-1) ?? 0,
+    ageMaxMs: at(1),
   }
 }
 

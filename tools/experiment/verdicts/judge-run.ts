@@ -11,7 +11,8 @@ import type { RecordedRun } from '../record/recorded-run.js'
 
 /** The verdicts of a run, the most important first. `problem`: why the replicas were not found equal, where they were not. */
 export function judgeRun(run: RecordedRun, problem: string | undefined): Verdict[] {
-  const { operations, log, orphans } = withDistinctValues(run)
+  const all = [...run.preload, ...run.operations]
+  const { operations, log, orphans } = withDistinctValues({ ...run, operations: all })
   const strong = operations.some(({ consistency }) => consistency === 'strong')
   const weak = operations.some(each => isWrite(each) && each.consistency !== 'strong')
   return [

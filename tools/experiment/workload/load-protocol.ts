@@ -4,6 +4,9 @@ import type { ConsistencyName } from '../../../src/client/options.js'
 import type { LoadConsistency } from './load-modes.js'
 import type { Workload } from './workload.js'
 
+/** Name of the client that writes the first records in histories; all others are c0, c1 and so on. */
+export const PRELOAD_CLIENT = 'load'
+
 /** Connect, write the records that the workload begins with, and be ready. Answered with nothing. */
 export interface PrepareRequest {
   readonly kind: 'prepare'

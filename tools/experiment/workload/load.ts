@@ -14,13 +14,14 @@ import { modesOf } from './load-modes.js'
 import {
   type LoadProcessEvent,
   type LoadTotals,
+  PRELOAD_CLIENT,
   PROGRESS_EVERY_MS,
   type PrepareRequest,
 } from './load-protocol.js'
 import { runOpenLoop } from './open-loop.js'
 import type { OperationSource } from './operations.js'
 import { performOperation } from './perform-operation.js'
-import { PRELOAD_CLIENT, preload } from './preload.js'
+import { preload } from './preload.js'
 import type { Workload } from './workload.js'
 
 const HISTORY_CLOCK = 'CLOCK_MONOTONIC, ms'

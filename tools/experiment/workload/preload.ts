@@ -3,14 +3,12 @@
 import type { RecordingClient } from '../../history/recording-client.js'
 import { runClosedLoop } from './closed-loop.js'
 import { type LoadClock, machineClock } from './load-clock.js'
+import { PRELOAD_CLIENT } from './load-protocol.js'
 import type { LoadOperation, OperationSource } from './operations.js'
 import { performOperation } from './perform-operation.js'
 import { UniqueValues } from './unique-values.js'
 import type { YcsbWorkload } from './workload.js'
 import { ycsbKey } from './ycsb-stream.js'
-
-/** Name of the preload's client in histories. */
-export const PRELOAD_CLIENT = 'load'
 
 /** Writes under way at most. */
 const CONCURRENT = 64
