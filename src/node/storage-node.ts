@@ -249,6 +249,7 @@ export class StorageNode extends HostBase implements NodeHost {
 
   #tick(): void {
     for (const driver of this.#drivers.values()) driver.tick()
+    this.#registration.tick()
   }
 
   /** An error in a step means that memory and log may disagree: nothing may go on from there. */
