@@ -43,7 +43,8 @@ export function runRows(runs: readonly RunSummary[]): string[][] {
     const memory = byteSize(Math.max(...steps.map(({ rssBytesMax }) => rssBytesMax)))
     if (steps.length > 1) {
       return steps.map(({ clients, operationsPerSecond, p50Ms, p99Ms }) => {
-        const all = [duration(p50Ms), duration(p99Ms), '', '']
+        // A step's latency is of all of its operations.
+        const all = [`${duration(p50Ms)} (all)`, duration(p99Ms), '', '']
         const label = `${name}, ${clients} at once`
         return [label, started, '', '', count(operationsPerSecond), ...all, fresh, memory]
       })
@@ -67,17 +68,22 @@ function runsTable(runs: readonly RunSummary[]): Promise<string> {
   return tableOf(RUN_COLUMNS, runRows(runs), RUN_COLUMNS.slice(1))
 }
 
-/** Promises by runs; what was found is said where it was the same for none. */
+/** A line for each promise: what was found in the runs, or in those that broke it. */
 async function verdictsTable(runs: readonly RunSummary[]): Promise<string> {
-  const rows = runs.flatMap(({ name, verdicts }) =>
-    verdicts.map(({ what, ok, found }) => [
-      name,
-      ok ? 'kept' : 'BROKEN',
-      what,
-      shorten(found, FOUND_LENGTH_MAX),
-    ]),
-  )
-  return tableOf(['run', 'verdict', 'promise', 'found'], rows)
+  const names = [...new Set(runs.flatMap(({ verdicts }) => verdicts.map(({ what }) => what)))]
+  const rows = names.map(name => {
+    const judged = runs.flatMap(run =>
+      run.verdicts.filter(({ what }) => what === name).map(({ ok, found }) => ({ run: run.name, ok, found })),
+    )
+    const broken = judged.filter(({ ok }) => !ok)
+    const shown =
+      broken.length > 0
+        ? broken.map(({ run, found }) => `${run}: ${found}`)
+        : judged.map(({ found }) => found)
+    const verdict = broken.length > 0 ? `BROKEN in ${broken.length} of ${judged.length}` : 'kept'
+    return [name, verdict, shorten([...new Set(shown)].join(' | '), FOUND_LENGTH_MAX)]
+  })
+  return tableOf(['promise', 'verdict', 'found'], rows)
 }
 
 function conclusionLine({ what, ok, found }: Verdict): string {
