@@ -10,7 +10,7 @@ import type { ExperimentFolder } from '../record/experiment-folder.js'
 import { fileNameOf } from '../record/file-name.js'
 import type { RecordedRun } from '../record/recorded-run.js'
 import { type ExperimentSummary, isGreen } from '../summary/experiment-summary.js'
-import { RUN_COLUMNS, runRows } from '../summary/summary-text.js'
+import { PROMISE_COLUMNS, promiseRows, RUN_COLUMNS, runRows } from '../summary/summary-text.js'
 import { type ReportFigure, reportFigures } from './report-figures.js'
 
 /** Draws the figures, and writes them and `report.html` into the folder. */
@@ -48,6 +48,9 @@ export function reportPage(summary: ExperimentSummary, figures: readonly ReportF
   ])
 }
 
+/** A page has no room for the promises of more runs side by side. */
+const COLUMNS_MAX = 4
+
 const RUNS_TEXT =
   'ready: from the first start of a process until every shard served. Latencies count from when an operation was to be ' +
   'sent. fresh: weak and session reads that missed no write that had been acknowledged before they began. memory: of the ' +
@@ -74,10 +77,11 @@ function conclusions(summary: ExperimentSummary): Part[] {
   return [{ kind: 'text', text: kept }, ...table]
 }
 
-/** One row a promise, one column a run; what was found stands below where it is broken. */
+/** One row a promise, one column a run; of many runs one for all. */
 function promises({ runs }: ExperimentSummary): Part[] {
   const names = [...new Set(runs.flatMap(({ verdicts }) => verdicts.map(({ what }) => what)))]
   if (names.length === 0) return [{ kind: 'text', text: 'No run came to its end: nothing was judged.' }]
+  if (runs.length > COLUMNS_MAX) return [{ kind: 'table', head: PROMISE_COLUMNS, rows: promiseRows(runs) }]
   const cell = (verdict: Verdict | undefined) =>
     verdict === undefined ? '' : `${verdict.ok ? 'kept' : 'BROKEN'}: ${verdict.found}`
   const rows = names.map(name => [

@@ -12,7 +12,8 @@ const FOUND_LENGTH_MAX = 140
 export async function summaryText(summary: ExperimentSummary): Promise<string> {
   const { title, runs, conclusions, unfinished, tookMs } = summary
   const parts = [`${title}: ${duration(tookMs)}`, await runsTable(runs)]
-  if (runs.some(({ verdicts }) => verdicts.length > 0)) parts.push(await verdictsTable(runs))
+  if (runs.some(({ verdicts }) => verdicts.length > 0))
+    parts.push(await tableOf(PROMISE_COLUMNS, promiseRows(runs)))
   if (conclusions.length > 0) parts.push(conclusions.map(conclusionLine).join('\n'))
   if (unfinished.length > 0) parts.push(`not finished: ${unfinished.join(', ')}`)
   return parts.join('\n\n')
@@ -68,10 +69,12 @@ function runsTable(runs: readonly RunSummary[]): Promise<string> {
   return tableOf(RUN_COLUMNS, runRows(runs), RUN_COLUMNS.slice(1))
 }
 
-/** A line for each promise: what was found in the runs, or in those that broke it. */
-async function verdictsTable(runs: readonly RunSummary[]): Promise<string> {
+export const PROMISE_COLUMNS = ['promise', 'verdict', 'found'] as const
+
+/** A row for each promise: what was found in the runs, or in those that broke it. */
+export function promiseRows(runs: readonly RunSummary[]): string[][] {
   const names = [...new Set(runs.flatMap(({ verdicts }) => verdicts.map(({ what }) => what)))]
-  const rows = names.map(name => {
+  return names.map(name => {
     const judged = runs.flatMap(run =>
       run.verdicts.filter(({ what }) => what === name).map(({ ok, found }) => ({ run: run.name, ok, found })),
     )
@@ -83,7 +86,6 @@ async function verdictsTable(runs: readonly RunSummary[]): Promise<string> {
     const verdict = broken.length > 0 ? `BROKEN in ${broken.length} of ${judged.length}` : 'kept'
     return [name, verdict, shorten([...new Set(shown)].join(' | '), FOUND_LENGTH_MAX)]
   })
-  return tableOf(['promise', 'verdict', 'found'], rows)
 }
 
 function conclusionLine({ what, ok, found }: Verdict): string {
