@@ -21,6 +21,7 @@ interface PlotOptions {
   readonly out: string
   readonly run?: string
   readonly dark?: boolean
+  readonly ownScales?: boolean
   readonly width: number
 }
 
@@ -36,6 +37,7 @@ export function addPlot(program: Command): void {
       'only that run; needed for a figure of one run where there are several, except in HTML',
     )
     .option('--dark', 'for dark ground only; without it SVG and HTML follow what the reader prefers')
+    .option('--own-scales', 'scales of what is drawn, not those that all runs of the experiment share')
     .option('--width <pixels>', 'how wide', wholeNumber(WIDTH_PX_LEAST, WIDTH_PX_MOST), 800)
     .action((name: string, folder: string, options: PlotOptions) => plot(name, folder, options))
 }
@@ -86,7 +88,7 @@ async function drawn(
   figure: Figure,
   experiment: RecordedExperiment,
   shown: readonly RecordedRun[],
-  { dark = false, width }: PlotOptions,
+  { dark = false, ownScales = false, width }: PlotOptions,
   format: Format,
 ): Promise<Buffer> {
   if (figure.of === 'run' && shown.length > 1 && format !== '.html') {
@@ -95,7 +97,7 @@ async function drawn(
     )
   }
   const { plotSvg } = await import('../figures/plot.js')
-  const options = { dark, widthPx: width, comparedWith: experiment.runs }
+  const options = { dark, widthPx: width, comparedWith: ownScales ? shown : experiment.runs }
   const groups = figure.of === 'run' ? shown.map(run => [run]) : [shown]
   const svgs = await Promise.all(
     groups.map(runs => svgOf(figure, runs, () => plotSvg(figure, runs, options))),
