@@ -13,7 +13,7 @@ const description = {
   about:
     'The same operations on the same cluster, once acknowledged when the head has them on its disk (weak), once when every ' +
     'replica has (strong). What strong costs in time, and what weak costs in freshness.',
-  workload: { kind: 'normal', keys: 30, operations: 2_000, deleteShare: 0.3, clients: 8 },
+  workload: { kind: 'normal', keys: 30, operations: 2_000, deleteShare: 0.3, clients: 64, connections: 2 },
   record: { sampleEvery: '100ms' },
   variants: [
     { name: 'strong', consistency: 'strong', cluster: { config: 'configs/10-strong.json' } },
