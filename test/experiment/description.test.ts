@@ -1,5 +1,6 @@
 /** What a description may say, and how a wrong one is told. */
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { CommandError } from '../../tools/exit-codes.js'
@@ -214,6 +215,18 @@ test('more processes than the memory holds are refused before any is started', a
     error!.message,
     /^501 processes need about 5\d GB of memory, 1\.0 GB are free: give the cluster fewer replicas/,
   )
+  t.is(error!.exitCode, 3)
+})
+
+test('an address that is in use is told before any process is started', async t => {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', () => resolve()))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const experiment = readExperimentValue({ name: 'x', workload: load, cluster: { replicas: 2 } }, 'x')
+  const configs = [...(await planClusters(experiment, 'x', port)).values()]
+  const error = await t.throwsAsync(checkMachine(configs, 1e12), { instanceOf: CommandError })
+  t.regex(error!.message, /is in use.*: stop what listens there, or choose other ports with --base-port$/)
   t.is(error!.exitCode, 3)
 })
 

@@ -4,14 +4,25 @@ import { withDistinctValues } from '../../history/distinct-values.js'
 import { isWrite } from '../../history/history-event.js'
 import { type Verdict, verdictOn } from '../../history/verdict.js'
 import { writeFates } from '../../history/weak-losses.js'
-import { count, plural } from '../../text.js'
+import { count, duration, plural } from '../../text.js'
 import type { RecordedOperation } from '../record/recorded-run.js'
 import { ownKey } from '../record/running-prefix.js'
 import type { JudgedRun } from '../run-experiment.js'
+import { measured, percent } from './measured.js'
 
-/** Whether runs that were to do the same did, and what became of the writes. */
+/** Whether runs that were to do the same did, what became of the writes, and how fresh weak reads were. */
 export function conclude(runs: readonly JudgedRun[]): Verdict[] {
-  return [...sameOperations(runs), writesLost(runs)]
+  return [...sameOperations(runs), writesLost(runs), ...runs.flatMap(freshness)]
+}
+
+/** The distribution of staleness in words; nothing of a run without weak or session reads. */
+function freshness({ summary: { name, staleness } }: JudgedRun): Verdict[] {
+  if (staleness === null) return []
+  const { reads, fresh, versionsMax, ageP50Ms, ageP99Ms, ageMaxMs } = staleness
+  const ages = `median ${duration(ageP50Ms)}, p99 ${duration(ageP99Ms)}, at most ${duration(ageMaxMs)}`
+  const missed = `the others missed up to ${plural(versionsMax, 'version')}, acknowledged for ${ages}`
+  const found = `${percent(fresh / reads)} of ${count(reads)} missed nothing${reads === fresh ? '' : `; ${missed}`}`
+  return [measured(`how fresh weak reads are, ${name}`, found)]
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The same operations in both modes, each on a cluster of its own: three shards, each a head with ten replicas around it. */
 
 import type { Verdict } from '../../history/verdict.js'
-import { count, duration } from '../../text.js'
+import { duration } from '../../text.js'
 import type { JudgedRun } from '../run-experiment.js'
 import type { Builtin } from './builtin.js'
 import { conclude as always } from './conclude.js'
@@ -25,7 +25,7 @@ function conclude(runs: readonly JudgedRun[]): Verdict[] {
   const strong = runs.find(({ planned }) => planned.variant === 'strong')
   const weak = runs.find(({ planned }) => planned.variant === 'weak')
   if (strong === undefined || weak === undefined) return always(runs)
-  return [...always(runs), ...costOfStrong(strong, weak), ...costOfWeak(weak), agreement(runs)]
+  return [...always(runs), ...costOfStrong(strong, weak), lagOfWeak(weak), agreement(runs)]
 }
 
 function costOfStrong(strong: JudgedRun, weak: JudgedRun): Verdict[] {
@@ -38,22 +38,12 @@ function costOfStrong(strong: JudgedRun, weak: JudgedRun): Verdict[] {
   })
 }
 
-function costOfWeak({ summary: { staleness, lag } }: JudgedRun): Verdict[] {
-  const behind =
-    `replicas lacked an entry of their head ${percent(lag.laggingShare)} of the time, ` +
-    `${duration(lag.longestMs)} in a row at most`
-  if (staleness === null) return [measured('how far weak replicas are behind', behind)]
-  const { reads, fresh, versionsMax, ageP50Ms, ageP99Ms, ageMaxMs } = staleness
-  const ages = `median ${duration(ageP50Ms)}, p99 ${duration(ageP99Ms)}, at most ${duration(ageMaxMs)}`
-  const stale =
-    reads === fresh ? '' : `; the others missed up to ${versionsMax} versions, acknowledged for ${ages}`
-  return [
-    measured(
-      'how fresh weak reads are',
-      `${percent(fresh / reads)} of ${count(reads)} missed nothing${stale}`,
-    ),
-    measured('how far weak replicas are behind', behind),
-  ]
+function lagOfWeak({ summary: { lag } }: JudgedRun): Verdict {
+  const behind = `replicas lacked an entry of their head ${percent(lag.laggingShare)} of the time`
+  return measured(
+    'how far weak replicas are behind',
+    `${behind}, ${duration(lag.longestMs)} in a row at most`,
+  )
 }
 
 function agreement(runs: readonly JudgedRun[]): Verdict {

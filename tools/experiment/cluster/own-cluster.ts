@@ -58,13 +58,10 @@ export class OwnCluster implements ExperimentCluster {
     const cluster = new OwnCluster(options)
     const begun = performance.now()
     try {
-      const aborted = new Promise<never>((_, reject) => {
-        const onAbort = () => reject(options.signal.reason)
-        if (options.signal.aborted) onAbort()
-        options.signal.addEventListener('abort', onAbort, { once: true })
-      })
-      aborted.catch(() => {})
-      await Promise.race([aborted, cluster.#supervisor.start(signal => cluster.#ready(signal))])
+      await unlessAborted(
+        options.signal,
+        cluster.#supervisor.start(signal => cluster.#ready(signal)),
+      )
     } catch (error) {
       await cluster.close()
       throw error
@@ -188,4 +185,19 @@ function endingWithParent(spec: ProcessSpec): ProcessSpec {
   const isSource = import.meta.url.endsWith('.ts')
   const hook = new URL(`../../local/end-with-parent.${isSource ? 'ts' : 'js'}`, import.meta.url)
   return { ...spec, args: [...(isSource ? process.execArgv : []), '--import', hook.href, ...spec.args] }
+}
+
+/** As the promise, or a rejection with the signal's reason as soon as it aborts. */
+async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  let onAbort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
