@@ -23,7 +23,7 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-  { name: 'answered (operations/s)', of: row => row.operationsPerSecond },
+  { name: 'answered (operations/s)', of: row => row.operationsPerSecond, isLog: true },
   { name: 'median latency (ms)', of: row => row.p50Ms, isLog: true },
   { name: '99th percentile of latency (ms)', of: row => row.p99Ms, isLog: true },
   {
@@ -38,7 +38,8 @@ export const scaling: Figure = {
   about: 'throughput, latency and memory against the number of replicas (or shards, or clients)',
   of: 'runs',
   draw(runs, frame) {
-    const rows = scalingRows(runs)
+    // What was killed meanwhile says nothing of its size.
+    const rows = scalingRows(runs.filter(({ faults }) => faults.length === 0))
     const size = varying(rows)
     if (size === undefined)
       throw new NothingToDraw('its runs have all the same numbers of replicas, shards and clients')
@@ -46,7 +47,7 @@ export const scaling: Figure = {
     const sheet = new Sheet(frame)
     const under = sheet.title(
       `Throughput (operations/s), latency (ms) and memory (MB) against ${size}`,
-      'One point a run, or a step of its ramp; the horizontal axis is logarithmic. Latency counts from when an operation ' +
+      'One point a run, or a step of its ramp; axes are logarithmic but for memory. Latency counts from when an operation ' +
         'was due to be sent.',
     )
     const colours = seriesColours(sheet.theme)
