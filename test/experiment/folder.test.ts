@@ -1,5 +1,5 @@
 /** What is written into a folder is what is read from it. */
-import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { CommandError } from '../../tools/exit-codes.js'
@@ -59,4 +59,14 @@ test('a line that makes no sense is told with its file and number', async t => {
     instanceOf: CommandError,
     message: /events\.jsonl: format other/,
   })
+})
+
+test('a full disk is told when the run is over, not by a timer', async t => {
+  const folder = new ExperimentFolder(join(tempFolder(t), 'full'))
+  folder.create()
+  symlinkSync('/dev/full', folder.eventsFile)
+  const recorder = new Recorder(folder, {})
+  t.notThrows(() => recorder.flush())
+  await t.throwsAsync(recorder.takeHistory('a'), { code: 'ENOSPC' })
+  recorder.close()
 })

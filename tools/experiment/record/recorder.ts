@@ -23,6 +23,8 @@ export class Recorder {
   readonly #log: JsonLinesWriter
   readonly #orphans: JsonLinesWriter
   readonly #flushing: NodeJS.Timeout
+  /** Why something could not be written, such as a full disk. */
+  #failure: unknown
 
   /** Makes the files anew, each with its header. */
   constructor(folder: ExperimentFolder, about: Readonly<Record<string, unknown>>) {
@@ -36,7 +38,7 @@ export class Recorder {
     this.#events.write({ ...EVENTS_FORMAT, about })
     this.#log.write({ format: 'varve-entries', version: 1, kind: 'log' })
     this.#orphans.write({ format: 'varve-entries', version: 1, kind: 'orphans' })
-    this.#flushing = setInterval(() => this.#flush(), FLUSH_EVERY_MS)
+    this.#flushing = setInterval(() => this.flush(), FLUSH_EVERY_MS)
   }
 
   event(event: ExperimentEvent): void {
@@ -49,8 +51,12 @@ export class Recorder {
     for (const entry of orphans) this.#orphans.write({ run, ...entry })
   }
 
-  /** Takes over what a run's load recorded so far, and removes it from where it was. */
+  /**
+   * Takes over what a run's load recorded so far, and removes it from where it was. Rejects also where anything of the run
+   * could not be written before.
+   */
   async takeHistory(run: string): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
     const part = this.#folder.historyPart(run)
     if (!existsSync(part)) return
     const name = JSON.stringify(run)
@@ -70,7 +76,12 @@ export class Recorder {
     for (const file of [this.#history, this.#events, this.#log, this.#orphans]) file.close()
   }
 
-  #flush(): void {
-    for (const file of [this.#events, this.#log, this.#orphans]) file.flush()
+  /** Lets what was noted reach the files. What fails is told by `takeHistory`: nobody listens to a timer. */
+  flush(): void {
+    try {
+      for (const file of [this.#events, this.#log, this.#orphans]) file.flush()
+    } catch (error) {
+      this.#failure ??= error
+    }
   }
 }
