@@ -47,9 +47,6 @@ export type CoordinatorEvent =
 /** A node that beats with an older shard map is sent the same one again after so long, ms: it may be busy, or it was lost. */
 export const MAP_REPEAT_MS = 500
 
-/** A node that is known, and whose clock is as it was, hears so again after so long, ms. */
-export const KNOWN_REPEAT_MS = 1_000
-
 export interface CoordinatorOptions {
   readonly address: string
   readonly clusterId: string
@@ -223,7 +220,7 @@ export class Coordinator {
 
   #onHeartbeat(address: string, incarnation: number, heartbeat: Heartbeat): void {
     this.#nodes.heardClock(address, heartbeat.wallMs)
-    this.#sayKnown(address, incarnation)
+    if (this.#nodes.takeTelling(address)) this.#answerHeartbeat(address, incarnation, true)
     for (const replica of heartbeat.replicas) {
       this.#shards.get(replica.shard)?.heartbeat(address, incarnation, replica)
     }
@@ -252,17 +249,6 @@ export class Coordinator {
     const isOnItsWay =
       mapSent?.revision === this.#revision && this.#nodes.nowMs - mapSent.atMs < MAP_REPEAT_MS
     if (this.#mapDue === 'no' && !isOnItsWay) this.#sendMap(address)
-  }
-
-  /** A node beats ten times a second, and need not hear each time that it is known. */
-  #sayKnown(address: string, incarnation: number): void {
-    const node = this.#nodes.node(address)!
-    const clockAheadMs = this.#nodes.clockAheadMs(address)
-    const { told } = node
-    const isNews = told === undefined || told.clockAheadMs > 0 !== clockAheadMs > 0
-    if (!isNews && this.#nodes.nowMs - told.atMs < KNOWN_REPEAT_MS) return
-    node.told = { atMs: this.#nodes.nowMs, clockAheadMs }
-    this.#answerHeartbeat(address, incarnation, true)
   }
 
   /** Ask at once: a refusal or an answer will tell more than silence. */

@@ -23,6 +23,9 @@ const CLOCK_BEATS = 5
 /** A clock is told by the promptest of so many heartbeats: a late one looks like a clock that is behind. */
 const CLOCK_SAMPLES = 20
 
+/** A node that is known, and whose clock is as it was, hears so again after so long, ms. */
+const KNOWN_REPEAT_MS = 1_000
+
 /** Earlier lives remembered at each address: what they still say is not listened to. */
 const PAST_LIVES_MAX = 64
 
@@ -238,6 +241,21 @@ export class NodeTable {
     const silentMs = this.#nowMs - node.lastHeardMs
     if (node.hasLeft || silentMs > this.#heartbeatTimeoutMs) return 'gone'
     return node.refusals > 0 && silentMs >= REFUSED_SILENCE_MS ? 'gone' : 'alive'
+  }
+
+  /**
+   * Whether a node is to be told that it is known, and by how much its clock is ahead; it counts as told then. It beats ten
+   * times a second and need not hear it each time.
+   */
+  takeTelling(address: string): boolean {
+    const node = this.#nodes.get(address)
+    if (node === undefined) return false
+    const clockAheadMs = this.clockAheadMs(address)
+    const { told } = node
+    const isNews = told === undefined || told.clockAheadMs > 0 !== clockAheadMs > 0
+    if (!isNews && this.#nowMs - told.atMs < KNOWN_REPEAT_MS) return false
+    node.told = { atMs: this.#nowMs, clockAheadMs }
+    return true
   }
 
   /** Against the median of all that are alive and the coordinator's own. */
