@@ -137,3 +137,8 @@ test('a PNG has twice the pixels of its figure, in either direction', t => {
   t.is(png.toString('latin1', 1, 4), 'PNG')
   t.is(png.readUInt32BE(16), 1_800)
 })
+
+test('a figure says what it shows to those who cannot see it', t => {
+  const title = /<title>([^<]+)<\/title>/.exec(plotSvg(figureCalled('operations'), wide.runs))?.[1]
+  t.regex(title ?? '', /^Operations per shard \(count\)\. .*failed ones included\.$/)
+})

@@ -6,6 +6,8 @@ import type { Theme } from './theme.js'
 
 /** A drawing before it is rendered. */
 export interface Drawing {
+  /** What it shows, for those who cannot see it. */
+  readonly title: string
   readonly option: EChartsCoreOption
   readonly widthPx: number
   readonly heightPx: number

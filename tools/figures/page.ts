@@ -1,6 +1,7 @@
 /** A self-contained page in HTML: figures, text and tables, in light or dark as the reader prefers; it loads nothing. */
 
 import { FONT } from './axes.js'
+import { escaped } from './markup.js'
 import { DARK, LIGHT, type Theme } from './theme.js'
 
 export interface Section {
@@ -66,14 +67,6 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
       .join('')
   const body = rows.map(row => `<tr>${cells('td', row)}</tr>`).join('\n')
   return `<div class="table"><table>\n<thead><tr>${cells('th', head)}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table></div>`
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
 }
 
 function variables({ ground, ink, softInk, gridline }: Theme): string {

@@ -6,6 +6,7 @@ import { graphic, init, use } from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
 import { FONT } from './axes.js'
 import type { Drawing } from './figure.js'
+import { escaped } from './markup.js'
 import { drawOutlines, OUTLINES, type OutlinesShape, type Pen } from './outlines.js'
 import { colourPairs } from './theme.js'
 
@@ -27,13 +28,17 @@ export interface SvgOptions {
 }
 
 /** The text begins with `<svg` and ends with a line break. */
-export function renderSvg({ option, widthPx, heightPx }: Drawing, { name, adapts }: SvgOptions): string {
+export function renderSvg(
+  { title, option, widthPx, heightPx }: Drawing,
+  { name, adapts }: SvgOptions,
+): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: widthPx, height: heightPx })
   try {
     chart.setOption(option)
     const text = tidy(chart.renderToSVGString({ useViewBox: true }), name)
     const sized = text.replace('<svg ', `<svg role="img" font-family="${FONT}" `)
-    return `${adapts ? sized.replace('>', `>\n${darkStyle()}`) : sized}\n`
+    const head = `<title>${escaped(title)}</title>${adapts ? `\n${darkStyle()}` : ''}`
+    return `${sized.replace('>', () => `>\n${head}`)}\n`
   } finally {
     chart.dispose()
   }

@@ -33,6 +33,7 @@ const Z: Readonly<Record<Layer, number>> = { behind: -5, front: 5, top: 10 }
 export class Sheet {
   readonly theme: Theme
   readonly widthPx: number
+  #title = ''
   readonly #grids: object[] = []
   readonly #xAxes: object[] = []
   readonly #yAxes: object[] = []
@@ -46,6 +47,7 @@ export class Sheet {
 
   /** What the figure shows with its unit, and below it what else one must know. Returns where the next thing may begin. */
   title(title: string, subtitle: string): number {
+    this.#title = `${title}. ${subtitle}`
     this.text(title, MARGIN_PX, 14, { sizePx: 15, bold: true })
     const lines = wrapped(subtitle, this.widthPx - 2 * MARGIN_PX, 12)
     for (const [at, line] of lines.entries()) {
@@ -216,7 +218,7 @@ export class Sheet {
       series: this.#series,
       graphic: { elements: this.#marks },
     }
-    return { option, widthPx: this.widthPx, heightPx: Math.ceil(heightPx) }
+    return { title: this.#title, option, widthPx: this.widthPx, heightPx: Math.ceil(heightPx) }
   }
 
   #mark(layer: Layer, element: object): void {
