@@ -115,12 +115,3 @@ test('a weak write whose only copy was on a damaged disk is lost with it', t => 
   t.deepEqual(broken(damaged(4, '127.0.0.1:1')), ['weak losses are orphans'], 'it was written later')
   t.deepEqual(broken(damaged(50, '127.0.0.1:2')), ['weak losses are orphans'], 'another node was the head')
 })
-
-test('a machine that fails as many requests in calm does not want for a coordinator', t => {
-  const failed = (ms: number) => get(null, ms, ms + 1, { outcome: 'failed' })
-  const during = failed(120)
-  const calm = Array.from({ length: 20 }, (_, step) => failed(60 + step))
-  const promise = 'no request fails for want of a coordinator'
-  t.true(broken({ ...good, operations: [...good.operations, during] }).includes(promise))
-  t.false(broken({ ...good, operations: [...good.operations, ...calm, during] }).includes(promise))
-})

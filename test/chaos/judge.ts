@@ -1,6 +1,6 @@
 /** Holds what a run left behind against what Varve promises. */
 
-import { describeOperation, type HistoryOperation } from '../../tools/history/history-event.js'
+import { describeOperation } from '../../tools/history/history-event.js'
 import { judgeLog, judgeWeakWrites } from '../../tools/history/promises.js'
 import { type Verdict, verdictOn } from '../../tools/history/verdict.js'
 import type { Evidence } from './evidence.js'
@@ -36,34 +36,16 @@ function convergence({ facts }: Evidence): Verdict {
   )
 }
 
-/** So many times the share of requests that a slow machine fails in calm may fail while the coordinator is away. */
-const CALM_FACTOR = 3
-
-/**
- * While the coordinator alone is away, nothing else being wrong, no request fails. Some give up after a second: where the machine
- * is so busy that such fail before anything was done to the cluster, it is no coordinator that they want for.
- */
+/** While the coordinator alone is away, nothing else being wrong, no request fails. */
 function coordinatorDown({ operations, facts }: Evidence): Verdict {
   const windows = facts.faults.filter(({ kind, isAlone }) => kind === 'coordinator' && isAlone)
-  const within = operations.filter(({ invokedMs, returnedMs }) =>
-    windows.some(({ beganMs, endedMs }) => invokedMs > beganMs && (returnedMs ?? Infinity) < endedMs),
-  )
-  const firstFaultMs = Math.min(...facts.faults.map(({ beganMs }) => beganMs))
-  const calm = operations.filter(({ returnedMs }) => (returnedMs ?? Infinity) < firstFaultMs)
-  const failed = within.filter(({ outcome }) => outcome !== 'ok')
-  const allowed = CALM_FACTOR * failedShare(calm) * within.length
-  const violations = failed.length > allowed ? failed.map(describeOperation) : []
-  const found = failed.length === 0 ? '' : `, ${failed.length} failed of a machine as slow in calm`
-  return verdictOn(
-    'no request fails for want of a coordinator',
-    violations,
-    `away ${windows.length} times${found}`,
-  )
-}
-
-function failedShare(operations: readonly HistoryOperation[]): number {
-  const failed = operations.filter(({ outcome }) => outcome !== 'ok').length
-  return operations.length === 0 ? 0 : failed / operations.length
+  const violations = operations
+    .filter(({ outcome }) => outcome !== 'ok')
+    .filter(({ invokedMs, returnedMs }) =>
+      windows.some(({ beganMs, endedMs }) => invokedMs > beganMs && (returnedMs ?? Infinity) < endedMs),
+    )
+    .map(describeOperation)
+  return verdictOn('no request fails for want of a coordinator', violations, `away ${windows.length} times`)
 }
 
 /** A run that did nothing proves nothing. */
